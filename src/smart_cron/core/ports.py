@@ -1,0 +1,261 @@
+"""What the engine and the services ask of the rooms below them. No port has more than ten methods.
+
+Every write of the three hot ports belongs inside `Database.transaction()`; planning, claiming and recording may
+share one. Rows that a `lock_*` method returns stay locked until that transaction ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any, Protocol
+
+from smart_cron.core.run import (
+    Claim,
+    DueTask,
+    ErrorType,
+    HeldRun,
+    OpenRun,
+    RunEnd,
+    Settlement,
+    SlotPlan,
+    SlotRange,
+    Status,
+    WaitingRun,
+)
+from smart_cron.core.task import Task, TaskDefinition
+
+
+class Clock(Protocol):
+    """Time, handed in so that tests step it by hand."""
+
+    def now(self) -> datetime:
+        """Return the wall clock's instant, aware, in UTC, with microseconds."""
+
+    def boottime(self) -> float:
+        """Return seconds on a clock that never steps and counts sleep (CLOCK_BOOTTIME)."""
+
+
+class Log(Protocol):
+    """Where events go: a fixed sentence and its facts as fields."""
+
+    def debug(self, event: str, **fields: object) -> None: ...
+
+    def info(self, event: str, **fields: object) -> None: ...
+
+    def warning(self, event: str, **fields: object) -> None: ...
+
+    def error(self, event: str, **fields: object) -> None: ...
+
+    def critical(self, event: str, **fields: object) -> None: ...
+
+    def flush(self) -> None:
+        """Write what is still buffered."""
+
+
+class Database(Protocol):
+    """The connection and what is true of the database as a whole."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Open one transaction (BEGIN IMMEDIATE on SQLite, READ COMMITTED on servers).
+
+        Raises DatabaseUnavailableError when the server is gone (the connection is dropped, so that the next call
+        reconnects), DatabaseConflictError on deadlock, lock wait or serialisation failure.
+        """
+
+    def now(self) -> datetime:
+        """Return the database's own clock."""
+
+    def written_elsewhere(self) -> bool:
+        """Say whether another connection may have written since the last call; where nobody can tell, it may have."""
+
+    def check(self) -> None:
+        """Raise SchemaError or DatabaseUnavailableError unless server version and schema fit this code."""
+
+    def migrate(self) -> list[str]:
+        """Bring the schema up to date and return the names of the migrations applied."""
+
+    def close(self) -> None:
+        """Close the connection; the next use opens another."""
+
+
+class PlanStore(Protocol):
+    """Slots that come due."""
+
+    def next_due_at(self) -> datetime | None:
+        """Return the earliest `next_run_at` of an enabled, valid task, or when a delayed retry is due before it."""
+
+    def lock_due(self, *, now: datetime, limit: int) -> list[DueTask]:
+        """Lock and return enabled, valid tasks with `next_run_at` <= now, earliest first, skipping locked ones."""
+
+    def lock_changed(self, *, limit: int) -> list[DueTask]:
+        """Lock and return tasks whose row differs from what was last planned: new, edited or hand-set ones."""
+
+    def has_outcome(self, slots: Sequence[tuple[int, datetime]]) -> set[tuple[int, datetime]]:
+        """Return those (task id, slot) that have an execution already or lie in a range that did not run."""
+
+    def started_among(self, spans: Sequence[tuple[int, datetime, datetime]]) -> set[tuple[int, datetime]]:
+        """Return the (task id, slot) of executions in these spans (task id, after, until), the latter included."""
+
+    def save_plans(self, plans: Sequence[SlotPlan], *, now: datetime) -> int:
+        """Write executions, ranges, cancellations and the tasks' new marks; return how many executions were new.
+
+        A slot that has an execution already is left as it is.
+        """
+
+    def forget_default_zone(self, zone: str) -> None:
+        """Make tasks without a zone of their own count as changed where they were planned with another zone."""
+
+    def forget_future(self, *, now: datetime, beyond: datetime) -> int:
+        """After the wall clock was set back to *now*: what was planned of later than *beyond* is planned anew.
+
+        Tasks accounted for beyond it count as changed, and a retry made beyond it waits its delay from now. Return how
+        many tasks there were.
+        """
+
+    def lock_reboot(self, *, slot: datetime) -> list[DueTask]:
+        """Lock and return enabled `@reboot` tasks that have no execution for this boot's *slot* yet."""
+
+    def release_delayed(self, *, now: datetime) -> int:
+        """Turn retries whose time has come into waiting ones, or queued where their task is busy."""
+
+
+class ClaimStore(Protocol):
+    """Permission to start."""
+
+    def lock_waiting(self, *, limit: int, only: int | None = None) -> list[WaitingRun]:
+        """Lock and return waiting executions by priority, then due time, then id, skipping locked ones.
+
+        With *only*, nothing but the execution of that id.
+        """
+
+    def group_usage(self, groups: Sequence[str]) -> Mapping[str, int]:
+        """Return how many claimed or running executions each of these groups has."""
+
+    def claim(
+        self,
+        runs: Sequence[tuple[int, str]],
+        *,
+        node: str,
+        incarnation: str,
+        launch_deadline: float,
+        now: datetime,
+    ) -> list[Claim]:
+        """Give these (execution id, new run id) to the node, in the given order, and mark their tasks running."""
+
+    def reclaim(self, keys: Sequence[tuple[int, str]]) -> list[Claim]:
+        """Return the claims of these (execution id, run id) that are still `claimed`, as they were given."""
+
+    def block(self, execution_ids: Sequence[int]) -> None:
+        """Set these aside until a run of their group ends."""
+
+    def expire(self, execution_ids: Sequence[int], *, reason: str, now: datetime) -> None:
+        """Settle these as missed without ever having started."""
+
+    def cancellations(self, *, node: str) -> list[tuple[str, ErrorType]]:
+        """Return (run id, reason) of this node's held runs that somebody asked to end."""
+
+
+class RecordStore(Protocol):
+    """What became of claims."""
+
+    def mark_running(self, runs: Sequence[tuple[int, str, datetime]]) -> None:
+        """Note that these (execution id, run id, started at) run; final rows stay as they are."""
+
+    def lock_open(self, keys: Sequence[tuple[int, str]]) -> list[OpenRun]:
+        """Lock the executions with these (id, run id) that are not final yet, in id order, and their tasks."""
+
+    def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> None:
+        """Write outcomes, totals, retries and alerts, and let what waited behind these runs go on."""
+
+    def held(self, *, node: str) -> list[HeldRun]:
+        """Return the node's executions that are claimed or running."""
+
+    def final_among(self, keys: Sequence[tuple[int, str]]) -> set[str]:
+        """Return the run ids among these (execution id, run id) whose rows are final or gone."""
+
+    def heal_projections(self) -> int:
+        """Make `is_running` say what the executions say; return how many tasks were wrong."""
+
+
+class TaskStore(Protocol):
+    """Tasks as people see them. Every change writes an audit row for `actor`."""
+
+    def list(self, *, enabled: bool | None = None, group: str | None = None) -> list[Task]: ...
+
+    def get(self, name_or_id: str) -> Task:
+        """Raise UnknownTaskError where there is none."""
+
+    def add(self, definition: TaskDefinition, *, actor: str) -> Task:
+        """Raise TaskExistsError when the name is taken."""
+
+    def replace(self, task_id: int, definition: TaskDefinition, *, actor: str) -> Task: ...
+
+    def set_enabled(self, task_id: int, enabled: bool, *, actor: str) -> None: ...
+
+    def remove(self, task_id: int, *, actor: str) -> None:
+        """Delete the task; its history stays."""
+
+    def set_next_run(self, task_id: int, at: datetime, *, actor: str) -> None:
+        """Set `next_run_at` by hand: it is the next slot, and the pattern goes on after it."""
+
+    def request_run(
+        self, task_id: int, *, arguments: Sequence[str] | None, actor: str, now: datetime, retry_of: int | None = None
+    ) -> int:
+        """Insert a manual waiting execution and return its id. Raise TaskBusyError where the overlap policy says so."""
+
+    def due(self, *, now: datetime, limit: int) -> Sequence[Task]:
+        """Return enabled tasks whose next slot has come, by priority; nothing is locked or claimed."""
+
+
+class HistoryStore(Protocol):
+    """Reading executions. Rows come as plain dictionaries keyed by column name, instants aware and in UTC."""
+
+    def runs(
+        self,
+        *,
+        task_id: int | None = None,
+        statuses: Sequence[Status] | None = None,
+        before_id: int | None = None,
+        limit: int = 50,
+    ) -> list[dict[str, Any]]:
+        """Return executions, newest first, without their output columns; page on with `before_id`."""
+
+    def run(self, run: str) -> dict[str, Any]:
+        """Return one execution by its number or run id. Raise UnknownRunError where there is none."""
+
+    def request_cancel(self, execution_id: int, *, reason: ErrorType, actor: str, now: datetime) -> bool:
+        """Ask for the end of a run; one that has not started is settled as killed at once. False if it is final."""
+
+    def not_run(self, *, task_id: int, limit: int = 50) -> list[SlotRange]: ...
+
+    def since(self, *, after_id: int, limit: int) -> Iterator[dict[str, Any]]: ...
+
+
+class Launcher(Protocol):
+    """The task runner of this node, as the engine sees it."""
+
+    def launch(self, claims: Sequence[Claim]) -> None:
+        """Hand these to the task runner; what it refuses comes back by `poll`."""
+
+    def cancel(self, run_id: str) -> None:
+        """End a run's whole tree, wherever its supervisor is."""
+
+    def poll(self, *, timeout: float) -> tuple[list[tuple[str, int, datetime]], list[RunEnd]]:
+        """Wait at most `timeout` seconds for news: (run id, execution id, started at) of starts, and ends."""
+
+    def is_alive(self, run_id: str) -> bool:
+        """Say whether a supervisor holds this run's file."""
+
+    def read_end(self, run_id: str) -> RunEnd | None:
+        """Return the end that the run's file holds, or None."""
+
+    def settle_absent(self, run: HeldRun) -> RunEnd | None:
+        """Take the run's file so that nobody can start it any more, and return what is then true of it.
+
+        None where a supervisor holds it after all.
+        """
+
+    def discard(self, run_ids: Sequence[str]) -> None:
+        """Forget files of runs whose rows are final and whose launch deadlines have passed."""

@@ -1,0 +1,224 @@
+"""Whether a task may be saved as it was written: every fault at once, each with its place and its remedy.
+
+Only what can be told from the definition itself: files, users and directories are looked at by the rooms that may.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from smart_cron.core.cron_fields import quote
+from smart_cron.core.errors import InvalidInputError
+from smart_cron.core.schedule import Schedule, zone
+from smart_cron.core.task import Limits, OnMissed, OnOverlap, Sandbox, TaskDefinition
+
+MAX_SECONDS = 2**31 - 1  # an INT column
+MAX_RETRIES = 127  # a TINYINT column
+MAX_ARGUMENT_BYTES = 64 * 1024
+MAX_ENVIRONMENT_BYTES = 64 * 1024
+MAX_STDIN_BYTES = 64 * 1024
+MAX_COMMAND_BYTES = 64 * 1024
+FORBIDDEN_ENVIRONMENT = ("LD_", "SMART_CRON_")
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_LABEL = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_UMASK = re.compile(r"0?[0-7]{3}")
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?")
+_MAIL = re.compile(r"[^\s@,;<>]+@[^\s@,;<>]+")
+_WORDS = {"on_missed": OnMissed, "on_overlap": OnOverlap, "sandbox": Sandbox}
+
+
+def check_definition(definition: TaskDefinition, *, now: datetime) -> list[str]:
+    """Return every problem of a definition, one sentence each, or an empty list.
+
+    `now` is where the search for a first slot begins.
+    """
+    checks = (
+        _check_name,
+        _check_command,
+        _check_arguments,
+        _check_words,
+        _check_numbers,
+        _check_exit_codes,
+        _check_identity,
+        _check_environment,
+        _check_limits,
+        _check_receivers,
+    )
+    problems = [problem for check in checks for problem in check(definition)]
+    return [*problems, *_check_schedule(definition, now)]
+
+
+def _check_name(d: TaskDefinition) -> Iterator[str]:
+    if not _NAME.fullmatch(d.name):
+        yield f"task name {quote(d.name)} must be 1 to 100 of the letters A-Z and a-z, digits, '_' and '-'"
+    yield from _check_text("description", d.description, 500)
+    yield from _check_text("origin", d.origin, 255)
+    for title, label in (("group", d.group), ("node tag", d.node_tag)):
+        if label is not None and not _LABEL.fullmatch(label):
+            yield f"{title} {quote(label)} must be 1 to 100 letters, digits, '_', '-' and '.'"
+
+
+def _check_command(d: TaskDefinition) -> Iterator[str]:
+    if (d.script is None) == (d.shell_command is None):
+        yield "exactly one of script and shell command must be given"
+    if d.script is not None:
+        if not d.script.startswith("/"):
+            yield f"script {quote(d.script)} must be an absolute path, it has to begin with '/'"
+        yield from _check_text("script", d.script, 255, single_line=True)
+    if d.shell_command is not None:
+        if not d.shell_command.strip():
+            yield "the shell command is empty"
+        yield from _check_bytes("shell command", d.shell_command, MAX_COMMAND_BYTES)
+    if d.stdin_text is not None:
+        yield from _check_bytes("standard input", d.stdin_text, MAX_STDIN_BYTES)
+
+
+def _check_arguments(d: TaskDefinition) -> Iterator[str]:
+    for place, argument in enumerate(d.arguments, 1):
+        if not _is_plain(argument):
+            yield f"argument {place} contains a NUL character or something that is no Unicode text"
+    if d.arguments and d.script is None:
+        yield "arguments go with a script, write them into the shell command itself"
+    if sum(_size(argument) + 1 for argument in d.arguments) > MAX_ARGUMENT_BYTES:
+        yield f"the arguments take more than {MAX_ARGUMENT_BYTES} bytes together, hand large data over in a file"
+
+
+def _check_words(d: TaskDefinition) -> Iterator[str]:
+    for title, words in _WORDS.items():
+        word = getattr(d, title)
+        known = [str(each) for each in words]
+        if word not in known:
+            yield f"{title} must be one of {', '.join(known)}, got {quote(str(word))}"
+
+
+def _check_numbers(d: TaskDefinition) -> Iterator[str]:
+    yield from _check_range("priority", d.priority, 1, 10)
+    yield from _check_span("timeout", d.timeout, at_least=1)
+    yield from _check_span("kill grace", d.kill_grace, at_least=0)
+    yield from _check_range("max_retries", d.max_retries, 0, MAX_RETRIES)
+    yield from _check_span("retry delay", d.retry_delay, at_least=0)
+    yield from _check_range("failure_threshold", d.failure_threshold, 1, MAX_SECONDS)
+    if d.start_deadline is not None:
+        yield from _check_span("start deadline", d.start_deadline, at_least=1)
+
+
+def _check_exit_codes(d: TaskDefinition) -> Iterator[str]:
+    if not d.success_exit_codes:
+        yield "success_exit_codes is empty, name at least one, usually 0"
+    for code in d.success_exit_codes:
+        yield from _check_range("success exit code", code, 0, 255)
+
+
+def _check_identity(d: TaskDefinition) -> Iterator[str]:
+    if d.run_as is not None and not _USER.fullmatch(d.run_as):
+        yield f"run_as {quote(d.run_as)} is not a user name"
+    if d.umask is not None and not _UMASK.fullmatch(d.umask):
+        yield f"umask {quote(d.umask)} must be octal digits such as 022"
+    if d.working_directory is not None:
+        if not d.working_directory.startswith("/"):
+            yield f"working directory {quote(d.working_directory)} must be an absolute path"
+        yield from _check_text("working directory", d.working_directory, 4096, single_line=True)
+
+
+def _check_environment(d: TaskDefinition) -> Iterator[str]:
+    for name, value in d.environment.items():
+        if not _VARIABLE.fullmatch(name):
+            yield f"environment name {quote(name)} must be letters, digits and '_', and not begin with a digit"
+        elif name.startswith(FORBIDDEN_ENVIRONMENT):
+            yield f"environment name {name} cannot be set: LD_* and SMART_CRON_* belong to the system"
+        if not _is_plain(value):
+            yield f"environment value of {quote(name)} contains a NUL character or something that is no Unicode text"
+    if sum(_size(name) + _size(value) + 2 for name, value in d.environment.items()) > MAX_ENVIRONMENT_BYTES:
+        yield f"the environment takes more than {MAX_ENVIRONMENT_BYTES} bytes, hand large data over in a file"
+
+
+def _check_limits(d: TaskDefinition) -> Iterator[str]:
+    limits: Limits = d.limits
+    for title in ("memory_mb", "cpu_seconds", "open_files", "processes"):
+        value = getattr(limits, title)
+        if value is not None:
+            yield from _check_range(title, value, 1, MAX_SECONDS)
+    yield from _check_range("output_bytes", limits.output_bytes, 1, 2**63 - 1)
+    yield from _check_range("nice", limits.nice, -20, 19)
+
+
+def _check_receivers(d: TaskDefinition) -> Iterator[str]:
+    if d.alert_email is not None:
+        if not _MAIL.fullmatch(d.alert_email):
+            yield f"alert_email {quote(d.alert_email)} must be one address such as ops@example.org"
+        yield from _check_text("alert_email", d.alert_email, 255, single_line=True)
+    if d.alert_slack_webhook is not None:
+        if not _is_https(d.alert_slack_webhook):
+            # The address is a secret: whoever knows it may post.
+            yield "alert_slack_webhook must be an https address"
+        yield from _check_text("alert_slack_webhook", d.alert_slack_webhook, 500, single_line=True)
+
+
+def _check_schedule(d: TaskDefinition, now: datetime) -> list[str]:
+    problems: list[str] = []
+    for read in (lambda: Schedule.parse(d.schedule), lambda: zone(d.time_zone or "UTC")):
+        try:
+            read()
+        except InvalidInputError as fault:
+            problems += fault.problems
+    if problems:
+        return problems
+    schedule = Schedule.parse(d.schedule)
+    try:
+        if not schedule.is_reboot:
+            schedule.next_after(now, zone(d.time_zone or "UTC"))
+    except InvalidInputError as fault:
+        problems += fault.problems
+    return problems
+
+
+def _check_range(title: str, value: int, low: int, high: int) -> Iterator[str]:
+    if not low <= value <= high:
+        yield f"{title} must be {low} to {high}, got {value}"
+
+
+def _check_span(title: str, value: timedelta, *, at_least: int) -> Iterator[str]:
+    if not timedelta(seconds=at_least) <= value <= timedelta(seconds=MAX_SECONDS):
+        yield f"{title} must be {at_least} to {MAX_SECONDS} seconds, got {value.total_seconds():g}"
+    elif value.microseconds:
+        yield f"{title} must be whole seconds, got {value.total_seconds():g}"
+
+
+def _check_text(title: str, value: str | None, longest: int, *, single_line: bool = False) -> Iterator[str]:
+    if value is None:
+        return
+    if len(value) > longest:
+        yield f"{title} has {len(value)} characters and at most {longest} fit"
+    if not _is_plain(value):
+        yield f"{title} contains a NUL character or something that is no Unicode text"
+    elif single_line and any(c in value for c in "\r\n"):
+        yield f"{title} must not contain a line break"
+
+
+def _check_bytes(title: str, value: str, longest: int) -> Iterator[str]:
+    if _size(value) > longest:
+        yield f"the {title} takes more than {longest} bytes, hand large data over in a file"
+    if not _is_plain(value):
+        yield f"the {title} contains a NUL character or something that is no Unicode text"
+
+
+def _is_https(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme == "https" and bool(parts.hostname) and not re.search(r"[\s\x00-\x1f\x7f]", address)
+    except ValueError:
+        return False
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text can be stored anywhere: no NUL, and no half of a surrogate pair."""
+    return not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in text)
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))

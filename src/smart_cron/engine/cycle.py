@@ -1,0 +1,255 @@
+"""What one turn of the master does to the database: record, plan, claim in one transaction, and launch after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from math import inf
+from typing import Protocol, TypeVar
+
+from smart_cron.core.errors import DatabaseConflictError
+from smart_cron.core.ports import ClaimStore, Clock, Database, Launcher, Log, PlanStore, RecordStore
+from smart_cron.core.run import Claim, EndCause, RunEnd, Settlement
+from smart_cron.engine.claimer import Claimer
+from smart_cron.engine.planner import NOTHING, Planned, Planner
+from smart_cron.engine.recorder import Recorder
+from smart_cron.engine.rescue import Rescue
+from smart_cron.engine.settings import EngineSettings
+
+T = TypeVar("T")
+# A conflict is over as soon as the other transaction is: so many in a row mean that something else is wrong. One that
+# took long to be told is a lock that somebody sits on: then signals, news and the log must have their turn first.
+CONFLICT_TRIES = 10
+CONFLICT_SECONDS = 5.0
+# A transaction costs as much as some runs, so ends are gathered: until so much of what is in hand has ended (the rest
+# keeps the processors busy meanwhile), or this long.
+RIPE_SHARE = 0.7
+END_PATIENCE_SECONDS = 0.01
+# That a run has started is nobody's business before it has run for a while.
+START_PATIENCE_SECONDS = 0.05
+
+
+class NodeLauncher(Launcher, Protocol):
+    """A launcher whose task runner can be started and asked."""
+
+    def ensure(self) -> None: ...
+
+    def running(self) -> set[str]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """The ports of the database that the master works with."""
+
+    database: Database
+    plans: PlanStore
+    claims: ClaimStore
+    records: RecordStore
+
+
+@dataclass(slots=True)
+class OnceReport:
+    """What was done: executions planned, claims launched, runs that ended well and not."""
+
+    planned: int = 0
+    started: int = 0
+    finished: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    claims: list[Claim]
+    settled: list[Settlement]
+    planned: Planned
+    all_places_filled: bool
+
+
+class Cycle:
+    """Owns the node's runs in hand. `only` narrows it to one execution: then no slot is planned."""
+
+    def __init__(
+        self,
+        *,
+        stores: Stores,
+        launcher: NodeLauncher,
+        clock: Clock,
+        log: Log,
+        settings: EngineSettings,
+        jitter: Callable[[], float],
+    ) -> None:
+        self._stores, self._launcher, self._clock, self._log = stores, launcher, clock, log
+        self._settings = settings
+        self._planner = Planner(plans=stores.plans, settings=settings, log=log, started_at=clock.now())
+        self._claimer = Claimer(claims=stores.claims, clock=clock, settings=settings)
+        self._recorder = Recorder(records=stores.records, clock=clock, log=log, jitter=jitter)
+        self._rescue = Rescue(records=stores.records, launcher=launcher, clock=clock, settings=settings)
+        self._asked_to_end: set[str] = set()
+        self._spent_files: list[str] = []
+        self._may_wait = True
+        self._ripe_at = inf
+        self.in_hand: set[str] = set()
+        self.next_due_at: datetime | None = None
+        self.only: int | None = None
+        self.report = OnceReport()
+
+    def adopt(self, settings: EngineSettings) -> None:
+        """Work by other settings from the next turn on."""
+        self._settings = settings
+        self._planner.adopt(settings)
+        self._claimer.adopt(settings)
+
+    @property
+    def ripe_at(self) -> float:
+        """When news must be recorded, on the clock that does not step; infinite where there are none."""
+        return self._ripe_at
+
+    @property
+    def has_work(self) -> bool:
+        """Whether runs are in hand, news unrecorded, or executions possibly waiting."""
+        return bool(self.in_hand) or self._recorder.has_news or self._may_wait
+
+    def hear(self, *, timeout: float) -> None:
+        """Wait at most *timeout* seconds for news. Raise TaskRunnerError when the task runner is lost."""
+        starts, ends = self._launcher.poll(timeout=timeout)
+        self._recorder.note(starts, ends)
+        if starts or ends:
+            self._ripen(patience=END_PATIENCE_SECONDS if ends else START_PATIENCE_SECONDS)
+
+    def _ripen(self, *, patience: float) -> None:
+        if self._recorder.backlog >= RIPE_SHARE * len(self.in_hand):
+            patience = 0.0
+        self._ripe_at = min(self._ripe_at, self._clock.boottime() + patience)
+
+    def plan_reboot(self, booted_at: datetime) -> None:
+        """Make this boot's executions of `@reboot` tasks, once."""
+        with self._stores.database.transaction():
+            planned = self._planner.plan_reboot(booted_at=booted_at, now=self._clock.now())
+        self.report.planned += planned
+
+    def forget_future(self, *, beyond: datetime) -> None:
+        """The wall clock was set back: what was planned of the time after *beyond* is planned anew."""
+        with self._stores.database.transaction():
+            self._stores.plans.forget_future(now=self._clock.now(), beyond=beyond)
+        self.next_due_at = None
+
+    def act(self, *, look: bool) -> None:
+        """Record and claim in one transaction, and plan where it is time to *look*; then launch and end runs."""
+        done = again_on_conflict(lambda: self._record_plan_claim(look=look), self._clock)
+        self._take_note(done)
+        # From here on a lost task runner ends the turn: whatever is true by now has been noted above.
+        if done.claims:
+            self._launch(done.claims)
+        if look:
+            self._end_cancelled()
+        self._let_files_go()
+
+    def _take_note(self, done: _Done) -> None:
+        self._spent_files += self._recorder.confirm()
+        self._planner.tell(done.planned)
+        self._ripe_at = inf
+        if self._recorder.has_news:
+            self._ripen(patience=0.0)
+        self._count(done)
+        ended = {settlement.run.run_id for settlement in done.settled}
+        self.in_hand = (self.in_hand - ended) | {claim.run_id for claim in done.claims}
+        self._may_wait = done.planned.more_is_due or done.all_places_filled
+
+    def _let_files_go(self) -> None:
+        if self._spent_files:
+            self._launcher.discard(self._spent_files)
+            self._spent_files = []
+
+    def _record_plan_claim(self, *, look: bool) -> _Done:
+        now = self._clock.now()
+        with self._stores.database.transaction():
+            settled = self._recorder.write()
+            self._expect_retries(settled)
+            planned = self._plan(now) if look and self.only is None else NOTHING
+            ended = {settlement.run.run_id for settlement in settled}
+            # While more is due, priorities are not known in full: plan first, start then.
+            places = 0 if planned.more_is_due else max(0, self._settings.max_concurrent - len(self.in_hand - ended))
+            claims = self._claimer.claim(places=places, only=self.only) if places else []
+        return _Done(claims, settled, planned, all_places_filled=len(claims) == places)
+
+    def _plan(self, now: datetime) -> Planned:
+        plans = self._stores.plans
+        plans.release_delayed(now=now)
+        planned = self._planner.plan_chunk(now=now)
+        # A full chunk is followed by the next at once.
+        self.next_due_at = now if planned.more_is_due else plans.next_due_at()
+        return planned
+
+    def _expect_retries(self, settled: Sequence[Settlement]) -> None:
+        due = [settlement.retry_at for settlement in settled if settlement.retry_at is not None]
+        self.next_due_at = min((at for at in (self.next_due_at, *due) if at is not None), default=None)
+
+    def _launch(self, claims: Sequence[Claim]) -> None:
+        """A lost task runner costs nothing here: claims stand for their launch window, and a sweep sees to them."""
+        unreadable = [_unreadable(claim, self._clock.now()) for claim in claims if claim.fault]
+        if unreadable:
+            self._recorder.note((), unreadable)
+            self._ripen(patience=0.0)
+        sound = [claim for claim in claims if not claim.fault]
+        for claim in sound:
+            self._log.info("Task started", task=claim.task.name, execution_id=claim.execution_id, run_id=claim.run_id)
+        self.report.started += len(sound)
+        self._launcher.launch(sound)
+
+    def _end_cancelled(self) -> None:
+        asked = self._stores.claims.cancellations(node=self._settings.node)
+        for run_id, reason in asked:
+            if run_id not in self._asked_to_end:
+                self._log.info("Run is being ended", run_id=run_id, reason=str(reason))
+                self._launcher.cancel(run_id)
+        self._asked_to_end = {run_id for run_id, _ in asked}
+
+    def sweep(self) -> None:
+        """Hold the node's claims against what lives, and heal the projections."""
+        findings = self._rescue.sweep(in_hand=self._launcher.running(), known=self._recorder.holds)
+        self._recorder.note((), findings.ends)
+        if findings.ends:
+            self._ripen(patience=0.0)
+        self.in_hand = findings.alive | {end.run_id for end in findings.ends} | {run for _, run in findings.to_launch}
+        if findings.to_launch:
+            self._launch(self._stores.claims.reclaim(findings.to_launch))
+        self._stores.records.heal_projections()
+
+    def record_rest(self) -> None:
+        """Before leaving: write what is known; what comes later stands in the run files."""
+        self.hear(timeout=0)
+        while self._recorder.backlog:
+            with self._stores.database.transaction():
+                settled = self._recorder.write()
+            self._spent_files += self._recorder.confirm()
+            self._count(_Done([], settled, NOTHING, all_places_filled=False))
+        self._let_files_go()
+
+    def _count(self, done: _Done) -> None:
+        self.report.planned += done.planned.executions
+        self.report.finished += sum(settlement.success for settlement in done.settled)
+        self.report.failed += sum(not settlement.success for settlement in done.settled)
+
+
+def _unreadable(claim: Claim, now: datetime) -> RunEnd:
+    """A row that was broken by SQL between its plan and its claim fails alone, with the reason."""
+    return RunEnd(
+        run_id=claim.run_id,
+        execution_id=claim.execution_id,
+        cause=EndCause.START_FAILED,
+        reason=claim.fault or "",
+        completed_at=now,
+    )
+
+
+def again_on_conflict(act: Callable[[], T], clock: Clock) -> T:
+    """Run a whole transaction again when the database chose it as a deadlock's victim."""
+    give_up_at = clock.boottime() + CONFLICT_SECONDS
+    for _ in range(CONFLICT_TRIES - 1):
+        try:
+            return act()
+        except DatabaseConflictError:
+            if clock.boottime() >= give_up_at:
+                raise
+    return act()

@@ -1,0 +1,212 @@
+"""The master's loop: one thread, one turn at a time."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from types import FrameType
+
+from smart_cron.core.errors import ConfigError, DatabaseError, TaskRunnerError
+from smart_cron.core.ports import Clock, Log
+from smart_cron.engine.agenda import Agenda
+from smart_cron.engine.clock import StepWatch
+from smart_cron.engine.cycle import Cycle, NodeLauncher, OnceReport, Stores
+from smart_cron.engine.settings import EngineSettings
+
+__all__ = ["Master", "OnceReport", "Stores"]
+
+
+class Master:
+    """Runs the cycle when there is news or something is due, for one node. Not for two threads."""
+
+    def __init__(
+        self,
+        *,
+        stores: Stores,
+        launcher: NodeLauncher,
+        clock: Clock,
+        log: Log,
+        settings: EngineSettings,
+        booted_at: datetime,
+        jitter: Callable[[], float],
+        reread: Callable[[], EngineSettings],
+    ) -> None:
+        self._stores, self._launcher, self._clock, self._log = stores, launcher, clock, log
+        self._settings, self._booted_at, self._reread = settings, booted_at, reread
+        self._cycle = Cycle(stores=stores, launcher=launcher, clock=clock, log=log, settings=settings, jitter=jitter)
+        self._agenda = Agenda(clock.boottime())
+        self._steps, self._set_back_seconds = StepWatch(clock), 0.0
+        self._stopping = self._reread_asked = self._database_lost = False
+        self._must_look = True
+
+    def run(self) -> None:
+        """Work until SIGTERM or SIGINT; running tasks go on without us. SIGHUP rereads the settings."""
+        with self._signals():
+            self._begin()
+            self._log.info("Master started", node=self._settings.node, max_concurrent=self._settings.max_concurrent)
+            while not self._stopping:
+                self.turn()
+            self._end()
+        self._log.info("Master stopped", still_running=len(self._cycle.in_hand))
+        self._log.flush()
+
+    def once(self) -> OnceReport:
+        """Make one pass: what is due is started and, within `max_execution_time`, seen to its end and recorded."""
+        ends_at = self._clock.boottime() + self._settings.max_execution_time.total_seconds()
+        with self._signals():
+            self._begin()
+            while self._cycle.has_work and not self._stopping and self._clock.boottime() < ends_at:
+                self.turn()
+            self._end()
+        report = self._cycle.report
+        self._log.info(
+            "Pass completed",
+            planned=report.planned,
+            started=report.started,
+            finished=report.finished,
+            failed=report.failed,
+            still_running=len(self._cycle.in_hand),
+        )
+        self._log.flush()
+        return report
+
+    def run_one(self, execution_id: int, *, on_turn: Callable[[], None]) -> None:
+        """See this execution alone through; *on_turn* is called after every turn and may raise to leave."""
+        self._cycle.only = execution_id
+        self._begin()
+        while self._cycle.has_work:
+            self.turn()
+            on_turn()
+        self._end()
+
+    def _begin(self) -> None:
+        self._stores.database.check()
+        self._launcher.ensure()
+        self._cycle.sweep()
+        self._agenda.swept(self._clock.boottime())
+        if self._cycle.only is None:
+            self._stores.plans.forget_default_zone(self._settings.default_zone)
+            # Nobody watched the clock until now. Other nodes' clocks may differ a little, so not to the second.
+            self._cycle.forget_future(beyond=self._clock.now() + self._settings.misfire_grace)
+            self._cycle.plan_reboot(self._booted_at)
+
+    def _end(self) -> None:
+        if not self._database_lost:
+            self._guarded(self._cycle.record_rest)
+        self._log.flush()
+
+    def turn(self) -> None:
+        """Hear news, act on it, see to what is due."""
+        self._hear()
+        if self._reread_asked:
+            self._adopt_settings()
+        boottime = self._clock.boottime()
+        self._set_back_seconds += self._steps.set_back_by()
+        if self._agenda.may_try(boottime):
+            if self._set_back_seconds:
+                self._forget_future()
+            swept = self._agenda.sweep_is_due(boottime) and self._guarded(self._cycle.sweep)
+            if swept:
+                self._agenda.swept(boottime)
+            # What a sweep sets free is ours and would not be seen as another's change.
+            look = swept or self._agenda.slot_is_due(self._clock.now()) or self._is_worth_a_look(boottime)
+            if look or self._cycle.ripe_at <= boottime:
+                self._act(look=look)
+        self._log.flush()
+
+    def _is_worth_a_look(self, boottime: float) -> bool:
+        """Whether it is time to look for what others changed, and they may have changed something."""
+        if not self._agenda.probe_is_due(boottime):
+            return False
+        self._agenda.looked(boottime)
+        try:
+            return self._stores.database.written_elsewhere() or self._must_look
+        except DatabaseError as error:
+            self._lost_database(error)
+            return False
+
+    def _hear(self) -> None:
+        boottime = self._clock.boottime()
+        patience = self._agenda.patience(now=self._clock.now(), boottime=boottime)
+        if self._agenda.may_try(boottime):
+            patience = max(0.0, min(patience, self._cycle.ripe_at - boottime))
+        self._guarded(lambda: self._cycle.hear(timeout=patience))
+
+    def _act(self, *, look: bool) -> None:
+        if self._guarded(lambda: self._cycle.act(look=look)):
+            self._agenda.served(next_due_at=self._cycle.next_due_at)
+            if look:
+                self._agenda.looked(self._clock.boottime())
+                self._must_look = False
+            if self._database_lost:
+                self._database_lost = False
+                self._log.warning("Database is back")
+
+    def _forget_future(self) -> None:
+        """Nothing is planned by the clock that was set back before the database knows."""
+        if self._guarded(lambda: self._cycle.forget_future(beyond=self._clock.now())):
+            self._log.warning("The clock was set back", seconds=round(self._set_back_seconds, 3))
+            self._set_back_seconds = 0.0
+            # What we write ourselves is not seen as another's change.
+            self._must_look = True
+
+    def _guarded(self, act: Callable[[], None]) -> bool:
+        """Do it and say whether it went well. A lost database or task runner is said once, waited for, survived."""
+        try:
+            act()
+        except DatabaseError as error:
+            self._lost_database(error)
+        except TaskRunnerError as error:
+            self._lost_runner(error)
+        else:
+            return True
+        return False
+
+    def _lost_database(self, error: DatabaseError) -> None:
+        if not self._database_lost:
+            event = "Failed to connect to database" if error.transient else "Database refused to serve"
+            self._log.critical(event, reason=str(error))
+        self._database_lost = self._must_look = True
+        self._agenda.failed(self._clock.boottime())
+
+    def _lost_runner(self, error: TaskRunnerError) -> None:
+        """Orders on their way may be lost with it: start another and let a sweep tell by the run files."""
+        self._log.error("Task runner was lost", reason=str(error))
+        self._agenda.sweep_soon()
+        try:
+            self._launcher.ensure()
+        except TaskRunnerError as still:
+            self._log.critical("Task runner cannot be started", reason=str(still))
+            self._agenda.failed(self._clock.boottime())
+
+    def _adopt_settings(self) -> None:
+        self._reread_asked = False
+        try:
+            settings = self._reread()
+        except ConfigError as error:
+            self._log.error("Settings were not reread", reason=str(error))
+            return
+        self._settings = settings
+        self._cycle.adopt(settings)
+        self._guarded(lambda: self._stores.plans.forget_default_zone(settings.default_zone))
+        self._must_look = True
+        self._log.info("Settings were reread", max_concurrent=settings.max_concurrent)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._on_signal)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        """Only note it: the loop looks at least once a second."""
+        if number == signal.SIGHUP:
+            self._reread_asked = True
+        else:
+            self._stopping = True

@@ -1,0 +1,64 @@
+"""Holds what the database says against what lives: every claim of this node is alive, over, or settled here.
+
+Asks "does it live", never "is it old". A run file that a supervisor holds lives; one with an end is read; a claim
+without a file is launched again within its deadline in the incarnation that claimed it (the file makes a second
+start impossible), and is settled otherwise, by taking the file first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from smart_cron.core.ports import Clock, Launcher, RecordStore
+from smart_cron.core.run import HeldRun, RunEnd, Status
+from smart_cron.engine.settings import EngineSettings
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a sweep found: runs that live, ends to record, claims to launch (execution id, run id)."""
+
+    alive: set[str] = field(default_factory=set)
+    ends: list[RunEnd] = field(default_factory=list)
+    to_launch: list[tuple[int, str]] = field(default_factory=list)
+
+
+class Rescue:
+    """Sweeps over the node's held runs."""
+
+    def __init__(self, *, records: RecordStore, launcher: Launcher, clock: Clock, settings: EngineSettings) -> None:
+        self._records, self._launcher, self._clock, self._settings = records, launcher, clock, settings
+
+    def sweep(self, *, in_hand: Collection[str], known: Callable[[str], bool]) -> Findings:
+        """Look at each held run. *in_hand* are those the task runner has; *known* ends need no second reading."""
+        findings = Findings()
+        for run in self._records.held(node=self._settings.node):
+            if known(run.run_id) or run.run_id in in_hand:
+                findings.alive.add(run.run_id)
+            else:
+                self._look_at(run, findings)
+        return findings
+
+    def _look_at(self, run: HeldRun, findings: Findings) -> None:
+        end = self._launcher.read_end(run.run_id)
+        if end is not None:
+            findings.ends.append(end)
+        elif self._launcher.is_alive(run.run_id):
+            findings.alive.add(run.run_id)
+        elif self._may_still_start(run):
+            findings.to_launch.append((run.execution_id, run.run_id))
+        else:
+            self._settle(run, findings)
+
+    def _may_still_start(self, run: HeldRun) -> bool:
+        """What ran already never starts again: without a supervisor it is over, whatever its deadline."""
+        is_ours = run.status is Status.CLAIMED and run.incarnation == self._settings.incarnation
+        return is_ours and self._clock.boottime() < run.launch_deadline
+
+    def _settle(self, run: HeldRun, findings: Findings) -> None:
+        end = self._launcher.settle_absent(run)
+        if end is None:
+            findings.alive.add(run.run_id)
+        else:
+            findings.ends.append(end)

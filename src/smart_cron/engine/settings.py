@@ -1,0 +1,28 @@
+"""What the engine needs to know of the settings, as one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+# A claim is void this long after it was made (DESIGN §2): long enough for a busy machine, short enough to retry.
+LAUNCH_WINDOW = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """`output_root` is the folder of output files; `script_directories` None means any safe one."""
+
+    node: str
+    incarnation: str
+    default_zone: str
+    output_root: Path
+    max_concurrent: int = 10
+    max_execution_time: timedelta = timedelta(seconds=55)
+    misfire_grace: timedelta = timedelta(seconds=60)
+    group_limits: Mapping[str, int] = field(default_factory=dict)
+    script_directories: tuple[str, ...] | None = None
+    task_path: str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    task_lang: str = "C.UTF-8"

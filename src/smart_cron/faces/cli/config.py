@@ -1,0 +1,112 @@
+"""`smart-cron config`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from smart_cron.core.errors import ConfigError, SmartCronError
+from smart_cron.faces.cli.documents import print_json
+from smart_cron.faces.cli.lazy import LazyGroup
+from smart_cron.faces.cli.options import json_option
+from smart_cron.faces.cli.session import Session, pass_session
+
+if TYPE_CHECKING:
+    from smart_cron.config import Config
+
+COMMANDS = {
+    "show": ("config:show", "Print the settings in force, passwords hidden."),
+    "check": ("config:check", "Find faults in the settings, the folders and the database."),
+}
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS)
+def config() -> None:
+    """Show and check the settings."""
+
+
+@click.command()
+@json_option
+@pass_session
+def show(session: Session, /, *, as_json: bool) -> None:
+    """Print the settings in force, passwords hidden.
+
+    They are printed as a TOML file would have them.
+    """
+    config = session.config()
+    if as_json:
+        print_json(config.shown())
+        return
+    there = "" if config.file.exists() else " (not there: defaults and environment only)"
+    click.echo(f"# {config.file}{there}")
+    for line in _toml_lines(config.shown()):
+        click.echo(line)
+
+
+def _toml_lines(values: Mapping[str, Any]) -> Iterator[str]:
+    tables = {key: value for key, value in values.items() if isinstance(value, dict)}
+    for key, value in values.items():
+        if key not in tables and key != "home":
+            yield f"{key} = {_toml(value)}" if value is not None else f"# {key} is not set"
+    for name, table in tables.items():
+        yield f"\n[{name}]"
+        yield from (f"{key} = {_toml(value)}" for key, value in table.items())
+
+
+def _toml(value: Any) -> str:
+    # TOML's strings, numbers, flags and lists of strings are written as JSON's are.
+    return json.dumps(value)
+
+
+@click.command()
+@json_option
+@pass_session
+def check(session: Session, /, *, as_json: bool) -> None:
+    """Find faults in the settings, the folders and the database.
+
+    All faults come at once; the exit code is 1 where there is one.
+    """
+    config = session.config()
+    problems = [*_folder_problems(config), *_database_problems(session)]
+    if as_json:
+        print_json({"file": config.file, "problems": problems})
+        if problems:
+            raise click.exceptions.Exit(1)
+        return
+    if problems:
+        raise ConfigError(problems)
+    click.echo(f"The settings of {config.home} are sound, the folders can be written, the database fits.")
+
+
+def _folder_problems(config: Config) -> Iterator[str]:
+    from smart_cron.wiring import exposed_directories
+
+    for key in ("state_dir", "log_dir", "run_dir", "backup_dir"):
+        folder = getattr(config, key)
+        if not folder.is_dir():
+            yield f"{key}: {folder} is not there, 'smart-cron init' makes it"
+        elif not os.access(folder, os.W_OK | os.X_OK):
+            yield f"{key}: {folder} cannot be written by this user"
+    yield from exposed_directories(config)
+
+
+def _database_problems(session: Session) -> Iterator[str]:
+    from smart_cron.wiring import exposed_directories
+
+    config = session.config()
+    if not config.state_dir.is_dir() or any(exposed_directories(config)):
+        return  # Told already, and no database is opened there.
+    try:
+        with session.house():
+            pass
+    except SmartCronError as error:
+        yield f"database: {_as_part(error)}"
+
+
+def _as_part(error: SmartCronError) -> str:
+    """Return an error as a part of a longer sentence."""
+    return f"{error.message.rstrip('.')}. {error.remedy}".rstrip(" .")

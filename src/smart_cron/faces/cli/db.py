@@ -1,0 +1,69 @@
+"""`smart-cron db`."""
+
+from __future__ import annotations
+
+import click
+
+from smart_cron.core.errors import SchemaError
+from smart_cron.faces.cli.documents import print_json
+from smart_cron.faces.cli.lazy import LazyGroup
+from smart_cron.faces.cli.options import dry_run_option, json_option
+from smart_cron.faces.cli.session import Session, pass_session
+
+COMMANDS = {
+    "migrate": ("db:migrate", "Bring the tables up to date."),
+    "check": ("db:check", "Say whether server and tables fit this version."),
+}
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS)
+def db() -> None:
+    """Create, update and check the tables."""
+
+
+@click.command()
+@dry_run_option
+@pass_session
+def migrate(session: Session, /, *, dry_run: bool) -> None:
+    """Bring the tables up to date.
+
+    Running tasks are not touched.
+    """
+    with session.house(check_schema=False) as house:
+        if dry_run:
+            click.echo(_preview(house.store.database.check))
+            return
+        names = house.store.database.migrate()
+    for name in names:
+        click.echo(f"applied {name}")
+    click.echo("The tables are up to date." if names else "The tables were up to date already.")
+
+
+def _preview(check: object) -> str:
+    assert callable(check)
+    try:
+        check()
+    except SchemaError as fault:
+        return f"Would migrate: {fault}"
+    return "The tables are up to date: there is nothing to do."
+
+
+@click.command()
+@json_option
+@pass_session
+def check(session: Session, /, *, as_json: bool) -> None:
+    """Say whether server and tables fit this version.
+
+    The exit code is 1 where they do not.
+    """
+    from smart_cron.config import masked_url
+
+    url = masked_url(session.config().database_url)
+    with session.house() as house:
+        offset = (house.store.database.now() - house.clock.now()).total_seconds()
+    if as_json:
+        print_json({"url": url, "fits": True, "clock_offset_seconds": round(offset, 3)})
+        return
+    click.echo(f"The database {url} answers, and its tables fit this version.")
+    if abs(offset) >= 1:
+        click.echo(f"Its clock is {abs(offset):.1f} s {'ahead of' if offset > 0 else 'behind'} this machine's.")

@@ -1,0 +1,55 @@
+"""`smart-cron`: the list of commands, and the way in."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from smart_cron import __version__
+from smart_cron.faces.cli.errors import exit_code_of
+from smart_cron.faces.cli.lazy import LazyGroup
+
+COMMANDS = {
+    "init": ("init:init", "Prepare folders, settings and database."),
+    "demo": ("demo:demo", "Run a crontab of example scripts and show what becomes of them."),
+    "master": ("master:master", "Plan, start and record what is due, until SIGTERM or Ctrl-C."),
+    "task": ("task:task", "Define, change, run and list tasks."),
+    "run": ("run:run", "Look at runs, follow their output, end or repeat them."),
+    "explain": ("explain:explain", "Say in words when a schedule fires."),
+    "import": ("import_:import_", "Take tasks over from cron."),
+    "logs": ("logs:logs", "Show the latest lines of the log, or follow it."),
+    "config": ("config:config", "Show and check the settings."),
+    "db": ("db:db", "Create, update and check the tables."),
+    "completion": ("completion:completion", "Print the completion script for a shell."),
+}
+ALIASES = {"execution": "run"}
+
+
+def _print_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    click.echo(f"smart-cron {__version__}")
+    ctx.exit()
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS, aliases=ALIASES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
+)
+def cli() -> None:
+    """Supervised, recorded and retried cron jobs.
+
+    Exit codes: 0 done, 1 failed, 2 called wrongly. 'smart-cron COMMAND --help' says more on each.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its code."""
+    given = None if arguments is None else list(arguments)
+    sys.exit(exit_code_of(lambda: cli.main(args=given, prog_name="smart-cron", standalone_mode=False)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""`smart-cron master`: the scheduler itself."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from smart_cron.core.errors import SmartCronError
+from smart_cron.faces.cli.documents import print_json
+from smart_cron.faces.cli.errors import note
+from smart_cron.faces.cli.options import dry_run_option, json_option
+from smart_cron.faces.cli.session import Session, pass_session
+from smart_cron.faces.cli.text import counted
+
+if TYPE_CHECKING:
+    from smart_cron.wiring import House
+
+# 'is a master running?' takes the same lock for a moment: a start must not fail for such a question.
+LOCK_PATIENCE_SECONDS = 1.0
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Make one pass and end, for a line in a crontab.")
+@dry_run_option
+@json_option
+@pass_session
+def master(session: Session, /, *, once: bool, dry_run: bool, as_json: bool) -> None:
+    """Plan, start and record what is due, until SIGTERM or Ctrl-C.
+
+    Running tasks go on when the master ends; the next one records them. SIGHUP rereads the settings. --json prints
+    what a pass of --once did; without it, and not at a terminal, a pass says nothing.
+    """
+    with session.house() as house:
+        if dry_run:
+            _preview(house)
+        elif _works(house, once=once, as_json=as_json):
+            return
+        elif once:
+            house.log.info("Pass left to the master that works for this node")
+            note("Another master works for this node; this pass is left to it.")
+        else:
+            raise SmartCronError(
+                f"a master works for node '{house.config.node_name}' already.", remedy="One is enough for a node."
+            )
+
+
+def _works(house: House, *, once: bool, as_json: bool) -> bool:
+    """Work where the node is free, and say whether it was."""
+    patience_ends = time.monotonic() + (0 if once else LOCK_PATIENCE_SECONDS)
+    while True:
+        with house.hold_node() as held:
+            if held:
+                _once(house, as_json=as_json) if once else _forever(house)
+                return True
+        if time.monotonic() >= patience_ends:
+            return False
+        time.sleep(0.1)
+
+
+def _once(house: House, *, as_json: bool) -> None:
+    report = house.master().once()
+    figures = {name: getattr(report, name) for name in ("planned", "started", "finished", "failed")}
+    if as_json:
+        print_json(figures)
+    elif sys.stdout.isatty():
+        click.echo(
+            f"{counted(report.planned, 'run')} planned, {report.started} started, "
+            f"{report.finished} ended well, {report.failed} did not."
+        )
+
+
+def _forever(house: House) -> None:
+    if sys.stderr.isatty():
+        note(
+            f"The master works for node '{house.config.node_name}'; its log is in {house.config.log_dir}. "
+            "Ctrl-C ends it, running tasks go on."
+        )
+    house.master().run()
+
+
+def _preview(house: House) -> None:
+    now = house.clock.now()
+    tasks = house.store.tasks.due(now=now, limit=house.config.max_concurrent)
+    for task in tasks:
+        click.echo(f"would start '{task.name}', due since {task.next_run_at:%Y-%m-%d %H:%M:%S} UTC")
+    click.echo(f"{counted(len(tasks), 'task')} due now; nothing was started.")

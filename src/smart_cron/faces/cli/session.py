@@ -1,0 +1,67 @@
+"""What a command works with, each opened only when it asks: settings, house, the person's name."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from smart_cron.config import Config
+    from smart_cron.wiring import House
+
+
+def _load_config() -> Config:
+    from smart_cron.config import load_config
+
+    return load_config()
+
+
+def _open_house(**options: Any) -> House:
+    from smart_cron.wiring import open_house
+
+    return open_house(**options)
+
+
+class Session:
+    """One call of `smart-cron`. Tests hand in a house of their own."""
+
+    def __init__(
+        self,
+        *,
+        load_config: Callable[[], Config] = _load_config,
+        open_house: Callable[..., House] = _open_house,
+    ) -> None:
+        self._load_config, self._open_house = load_config, open_house
+
+    def config(self) -> Config:
+        """Return the settings. Raise ConfigError."""
+        return self._load_config()
+
+    @contextmanager
+    def house(self, **options: bool) -> Iterator[House]:
+        """Open settings, database and log for the length of a command; options as for `wiring.open_house`."""
+        house = self._open_house(**options)
+        try:
+            yield house
+        finally:
+            house.close()
+
+    @property
+    def actor(self) -> str:
+        """Who asks, for the audit: the login behind `sudo` where there is one."""
+        return f"cli:{os.environ.get('SUDO_USER') or _login(os.getuid())}"
+
+
+def _login(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+pass_session = click.make_pass_decorator(Session, ensure=True)

@@ -1,0 +1,81 @@
+"""Drivers' errors, told in ours: whether trying again helps, what to do, and never a password."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import utils as django_errors
+
+from smart_cron.core.errors import DatabaseConflictError, DatabaseError, DatabaseUnavailableError, SchemaError
+
+# Lock wait, deadlock, a row changed since it was read, and a key that another transaction took meanwhile.
+_MYSQL_CONFLICTS = frozenset({1020, 1062, 1205, 1213})
+_MYSQL_SCHEMA = frozenset({1054, 1146})
+# Data that no second try will make fit: too long, not a number, out of range, not text, JSON that is none.
+_MYSQL_DATA = frozenset({1048, 1264, 1265, 1292, 1364, 1366, 1406, 4038, 4078})
+_POSTGRESQL_CONFLICTS = frozenset({"40001", "40P01", "55P03", "23505"})
+_POSTGRESQL_SCHEMA = frozenset({"42P01", "42703"})
+_SQLITE_CONFLICTS = ("database is locked", "database table is locked", "UNIQUE constraint failed")
+_SQLITE_SCHEMA = ("no such table", "no such column", "has no column named")
+
+_BARE = django_errors.DatabaseError
+
+MIGRATE = "Run 'smart-cron db migrate'."
+
+
+@contextmanager
+def told_in_ours(secret: str) -> Iterator[None]:
+    """Raise our errors in place of the driver's; the driver's own is not kept, since it may quote *secret*."""
+    try:
+        yield
+    except django_errors.Error as error:
+        raise translated(error, secret=secret) from None
+
+
+def translated(error: Exception, *, secret: str = "") -> DatabaseError:
+    """Return our error for a driver's error as Django wraps it."""
+    cause = error.__cause__ or error
+    text = _text(error, secret)
+    if isinstance(error, django_errors.NotSupportedError):
+        return SchemaError(f"the server is too old: {text}.", remedy="Upgrade the database server.")
+    kind = _kind(error, cause)
+    if kind is SchemaError:
+        return SchemaError(f"the database's tables do not fit this version ({text}).", remedy=MIGRATE)
+    if kind is DatabaseUnavailableError:
+        return kind(f"the database cannot be used: {text}.", remedy="Is it running, and is the database URL right?")
+    return kind(f"the database refused: {text}.")
+
+
+def _kind(error: Exception, cause: BaseException) -> type[DatabaseError]:
+    code = cause.args[0] if cause.args else None
+    if isinstance(code, int):
+        # Before the state: PyMySQL gives one too, and it tells less.
+        data = DatabaseError if code in _MYSQL_DATA else None
+        return _listed(code, _MYSQL_CONFLICTS, _MYSQL_SCHEMA) or data or _by_class(error)
+    state = getattr(cause, "sqlstate", None)
+    if state is not None:
+        return _listed(state, _POSTGRESQL_CONFLICTS, _POSTGRESQL_SCHEMA) or _by_class(error)
+    text = str(cause)
+    if any(part in text for part in _SQLITE_CONFLICTS):
+        return DatabaseConflictError
+    return SchemaError if any(part in text for part in _SQLITE_SCHEMA) else _by_class(error)
+
+
+def _listed(code: object, conflicts: frozenset[Any], schema: frozenset[Any]) -> type[DatabaseError] | None:
+    if code in conflicts:
+        return DatabaseConflictError
+    return SchemaError if code in schema else None
+
+
+def _by_class(error: Exception) -> type[DatabaseError]:
+    gone = (django_errors.OperationalError, django_errors.InterfaceError, django_errors.InternalError)
+    # SQLite's own word for a file that is damaged or none is the bare base class.
+    return DatabaseUnavailableError if isinstance(error, gone) or type(error) is _BARE else DatabaseError
+
+
+def _text(error: Exception, secret: str) -> str:
+    text = " ".join(str(part) for part in error.args) or type(error).__name__
+    text = " ".join(text.split())[:500].rstrip(".")
+    return text.replace(secret, "***") if secret else text

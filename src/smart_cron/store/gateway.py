@@ -1,0 +1,62 @@
+"""The way in: one database, and an object for each port."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from smart_cron.core import ports
+from smart_cron.store.setup import DEFAULT_TIMEOUT_SECONDS, configure
+
+if TYPE_CHECKING:
+    from smart_cron.store.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """One database by its ports. All share a connection a thread, and so a transaction."""
+
+    database: ports.Database
+    plans: ports.PlanStore
+    claims: ports.ClaimStore
+    records: ports.RecordStore
+    tasks: ports.TaskStore
+    history: ports.HistoryStore
+    session: Session
+
+
+def open_store(
+    url: str, *, alias: str = "default", timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS, **options: Any
+) -> Store:
+    """Return the store at *url*; nothing is connected to yet.
+
+    *alias* tells several databases of one process apart; *options* go to Django's settings at the first call. Raise
+    ConfigError for a URL that cannot be used; it shows no password.
+    """
+    configure(url, alias=alias, timeout_seconds=timeout_seconds, **options)
+    return _assembled(alias)
+
+
+def _assembled(alias: str) -> Store:
+    # Models can be imported only once Django is configured.
+    from smart_cron.store.alerts import Alerts
+    from smart_cron.store.audit import Audit
+    from smart_cron.store.claims import Claims
+    from smart_cron.store.history import History
+    from smart_cron.store.plans import Plans
+    from smart_cron.store.records import Records
+    from smart_cron.store.releases import Releases
+    from smart_cron.store.session import Session
+    from smart_cron.store.tasks import Tasks
+
+    session = Session(alias)
+    releases, audit = Releases(session), Audit(session)
+    return Store(
+        database=session,
+        plans=Plans(session, releases),
+        claims=Claims(session, releases),
+        records=Records(session, releases, Alerts(session)),
+        tasks=Tasks(session, releases, audit),
+        history=History(session, releases, audit),
+        session=session,
+    )

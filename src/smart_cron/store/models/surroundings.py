@@ -1,0 +1,124 @@
+"""The specification's other six tables. Alerts and the audit log are written from the start, the rest later."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+
+from smart_cron.store.fields import BigInt, Double, Flag, Instant, Int, PartialIndex, Text, Varchar
+
+
+class Alert(models.Model):
+    """One open alert for each task and type: what happens again is counted on it."""
+
+    id: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
+    task_id = Int(null=True)
+    task_name = Varchar(max_length=100, null=True)
+    execution_id = BigInt(null=True)
+    alert_type = Varchar(max_length=50)
+    subtype = Varchar(max_length=50, null=True)
+    severity = Varchar(max_length=20)
+    message = Varchar(max_length=1000)
+    details = Text(null=True)
+    occurrences = Int(db_default=1)
+    created_at = Instant(db_default=Now())
+    last_occurred_at = Instant(null=True)
+    acknowledged = Flag(db_default=0)
+    acknowledged_at = Instant(null=True)
+    # A number of whoever acknowledged, as the specification's UPDATE writes it; no foreign key.
+    acknowledged_by = Int(null=True)
+    resolved = Flag(db_default=0)
+    resolved_at = Instant(null=True)
+
+    class Meta:
+        db_table = "smart_cron_alerts"
+        indexes = [
+            PartialIndex(
+                fields=["task_id", "alert_type", "resolved"],
+                name="smart_cron_alerts_open",
+                condition=models.Q(resolved=0),
+            ),
+            models.Index(fields=["created_at"], name="smart_cron_alerts_created"),
+        ]
+
+
+class AuditEntry(models.Model):
+    id: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
+    created_at = Instant(db_default=Now())
+    actor = Varchar(max_length=100)
+    user_id = Int(null=True)
+    source = Varchar(max_length=50, null=True)
+    ip_address = Varchar(max_length=45, null=True)
+    action = Varchar(max_length=50)
+    entity_type = Varchar(max_length=50)
+    entity_id = BigInt(null=True)
+    entity_name = Varchar(max_length=100, null=True)
+    old_values = Text(null=True)
+    new_values = Text(null=True)
+
+    class Meta:
+        db_table = "smart_cron_audit_log"
+        indexes = [
+            models.Index(fields=["created_at"], name="smart_cron_audit_created"),
+            models.Index(fields=["entity_type", "entity_id"], name="smart_cron_audit_entity"),
+        ]
+
+
+class HealthCheck(models.Model):
+    id: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
+    checked_at = Instant(db_default=Now())
+    node = Varchar(max_length=100, null=True)
+    check_name = Varchar(max_length=100)
+    status = Varchar(max_length=20)
+    message = Varchar(max_length=1000, null=True)
+    details = Text(null=True)
+    response_time_ms = Double(null=True)
+
+    class Meta:
+        db_table = "smart_cron_health_checks"
+        indexes = [models.Index(fields=["check_name", "checked_at"], name="smart_cron_health_checked")]
+
+
+class Metric(models.Model):
+    id: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
+    recorded_at = Instant(db_default=Now())
+    node = Varchar(max_length=100, null=True)
+    task_id = Int(null=True)
+    metric_name = Varchar(max_length=100)
+    metric_value = Double()
+    unit = Varchar(max_length=20, null=True)
+
+    class Meta:
+        db_table = "smart_cron_metrics"
+        indexes = [models.Index(fields=["metric_name", "recorded_at"], name="smart_cron_metrics_recorded")]
+
+
+class RateLimit(models.Model):
+    id: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
+    limit_key = Varchar(max_length=255, unique=True)
+    hits = Int(db_default=0)
+    window_started_at = Instant(null=True)
+    expires_at = Instant(null=True)
+
+    class Meta:
+        db_table = "smart_cron_rate_limits"
+        indexes = [models.Index(fields=["expires_at"], name="smart_cron_rate_limits_expiry")]
+
+
+class Backup(models.Model):
+    id: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
+    created_at = Instant(db_default=Now())
+    completed_at = Instant(null=True)
+    backup_type = Varchar(max_length=20)
+    file_path = Varchar(max_length=500)
+    file_size_bytes = BigInt(null=True)
+    sha256 = Varchar(max_length=64, null=True)
+    status = Varchar(max_length=20)
+    verified = Flag(db_default=0)
+    verified_at = Instant(null=True)
+    error_message = Varchar(max_length=1000, null=True)
+    details = Text(null=True)
+
+    class Meta:
+        db_table = "smart_cron_backups"
+        indexes = [models.Index(fields=["created_at"], name="smart_cron_backups_created")]

@@ -1,0 +1,238 @@
+"""What became of claims: the port `RecordStore`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from smart_cron.core.errors import DatabaseConflictError
+from smart_cron.core.run import ACTIVE_STATUSES, ErrorType, HeldRun, OpenRun, Settlement, Status, Trigger
+from smart_cron.store import definitions, record_rows
+from smart_cron.store.alerts import Alerts
+from smart_cron.store.bulk import placeholders
+from smart_cron.store.dialects import PRIMARY
+from smart_cron.store.queues import HELD, HELD_RANK, quoted
+from smart_cron.store.releases import Releases
+from smart_cron.store.session import Session
+
+_ACTIVE = quoted(status for status in Status if status in ACTIVE_STATUSES)
+_OPEN_COLUMNS = (
+    "e.id",
+    "e.run_id",
+    "e.task_id",
+    "e.task_name",
+    "e.attempt",
+    "e.scheduled_for",
+    "e.triggered_by",
+    "e.priority",
+    "e.cancel_reason",
+    "t.max_retries",
+    "t.retry_delay_seconds",
+    "t.retry_lost",
+    "t.success_exit_codes",
+    "t.failure_threshold",
+    "t.consecutive_failures",
+    "t.alert_on_failure",
+    "t.id",
+    "e.task_group",
+)
+
+
+class Records:
+    """Writes outcomes; says what is still open."""
+
+    def __init__(self, session: Session, releases: Releases, alerts: Alerts) -> None:
+        self._session, self._releases, self._alerts = session, releases, alerts
+        self._instant, self._read = session.dialect.instant, session.dialect.read_instant
+
+    def mark_running(self, runs: Sequence[tuple[int, str, datetime]]) -> None:
+        """Note that these (execution id, run id, started at) run; final rows stay as they are."""
+        rows = [
+            {"id": number, "run_id": run_id, "started_at": self._instant(at)} for number, run_id, at in sorted(runs)
+        ]
+        record_rows.MARK_RUNNING.run(self._session, rows)
+
+    def lock_open(self, keys: Sequence[tuple[int, str]]) -> list[OpenRun]:
+        """Lock the executions with these (id, run id) that are not final yet, in id order, and their tasks."""
+        if not keys:
+            return []
+        run_ids = dict(keys)
+        ids = sorted(run_ids)
+        self._lock_tasks_of(ids)
+        rows = self._session.wide_rows(
+            _OPEN_COLUMNS,
+            f"""FROM smart_cron_executions e{self._session.dialect.force_index(PRIMARY)}
+              LEFT JOIN smart_cron_tasks_config t ON t.id = e.task_id
+             WHERE e.id IN ({placeholders(ids)}) AND e.status IN ({HELD}) ORDER BY e.id{self._lock_executions()}""",
+            ids,
+        )
+        return [self._open_run(row) for row in rows if run_ids[row[0]] == row[1]]
+
+    def _lock_tasks_of(self, execution_ids: Sequence[int]) -> None:
+        if not self._session.dialect.lock:
+            return  # The transaction is the lock.
+        tasks = self._session.rows(
+            f"SELECT DISTINCT task_id FROM smart_cron_executions WHERE id IN ({placeholders(execution_ids)})",
+            execution_ids,
+        )
+        self._releases.lock_tasks(row[0] for row in tasks)
+
+    def _lock_executions(self) -> str:
+        # The nullable side of an outer join cannot be locked on PostgreSQL; the tasks are locked already.
+        lock = self._session.dialect.lock
+        return f"{lock} OF e" if lock and self._session.dialect.name == "postgresql" else lock
+
+    def _open_run(self, row: Sequence[Any]) -> OpenRun:
+        own: dict[str, Any] = {
+            "execution_id": row[0],
+            "run_id": row[1],
+            "task_id": row[2],
+            "task_name": row[3],
+            "attempt": row[4],
+            "scheduled_for": self._read(row[5]),
+            "triggered_by": Trigger(row[6]),
+            "priority": row[7],
+            "cancel_reason": ErrorType(row[8]) if row[8] else None,
+            "group": row[17],
+        }
+        if row[16] is None:
+            return OpenRun(**own, task_exists=False)
+        return OpenRun(
+            **own,
+            max_retries=row[9],
+            retry_delay_seconds=row[10],
+            retry_lost=bool(row[11]),
+            success_exit_codes=_readable(row[12], definitions.read_exit_codes, (0,)),
+            failure_threshold=row[13],
+            consecutive_failures=row[14],
+            alert_on_failure=bool(row[15]),
+        )
+
+    def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> None:
+        """Write outcomes, totals, retries and alerts, and let what waited behind these runs go on.
+
+        Raise DatabaseConflictError where one of them is not the caller's to settle any more.
+        """
+        if not settlements:
+            return
+        settlements = sorted(settlements, key=lambda each: each.run.execution_id)
+        # Status first: an output that a database will not take must never keep a run running.
+        ends = [record_rows.end(settlement, self._instant) for settlement in settlements]
+        if record_rows.FINISH.run(self._session, ends) != len(ends):
+            raise DatabaseConflictError("a run was settled elsewhere at the same time.")
+        record_rows.KEEP_OUTPUT.run(self._session, record_rows.outputs(settlements))
+        record_rows.ADD_RETRIES.run(self._session, self._retries(settlements, now))
+        self._sum_up(settlements)
+        self._alerts.raise_for(settlements, now=now)
+        self._releases.release_blocked(Counter(each.run.group for each in settlements if each.run.group is not None))
+
+    def _retries(self, settlements: Sequence[Settlement], now: datetime) -> list[Mapping[str, object]]:
+        again = [each for each in settlements if each.retry_at is not None]
+        if not again:
+            return []
+        numbers = [settlement.run.execution_id for settlement in again]
+        kept = self._session.rows(
+            f"""SELECT id, task_group, node_tag, run_arguments, requested_by FROM smart_cron_executions
+             WHERE id IN ({placeholders(numbers)})""",
+            numbers,
+        )
+        of = {row[0]: row[1:] for row in kept}
+        return [record_rows.retry(each, of[each.run.execution_id], self._instant, now) for each in again]
+
+    def _sum_up(self, settlements: Sequence[Settlement]) -> None:
+        sums = record_rows.summed_by_task(settlements)
+        held = self._releases.release_queued(sums)
+        rows = [record_rows.totals(task, self._instant, held[task.task_id]) for task in sums.values()]
+        record_rows.ADD_TOTALS.run(self._session, rows)
+
+    def held(self, *, node: str) -> list[HeldRun]:
+        """Return the node's executions that are claimed or running."""
+        rows = self._session.rows(
+            f"""SELECT e.id, e.run_id, e.status, e.incarnation, e.claimed_at, e.launch_deadline,
+                    COALESCE(t.timeout_seconds, 86400), COALESCE(t.kill_grace_seconds, 10), e.cancel_reason
+              FROM smart_cron_executions e{self._session.dialect.force_index("smart_cron_executions_queue")}
+              LEFT JOIN smart_cron_tasks_config t ON t.id = e.task_id
+             WHERE e.queue_rank = {HELD_RANK} AND e.node = %s""",
+            [node],
+        )
+        return [self._held_run(row) for row in sorted(rows)]
+
+    def _held_run(self, row: tuple[Any, ...]) -> HeldRun:
+        claimed_at = self._read(row[4])
+        assert claimed_at is not None
+        return HeldRun(
+            execution_id=row[0],
+            run_id=row[1],
+            status=Status(row[2]),
+            incarnation=row[3],
+            claimed_at=claimed_at,
+            launch_deadline=row[5],
+            timeout_seconds=row[6],
+            kill_grace_seconds=row[7],
+            cancel_reason=ErrorType(row[8]) if row[8] else None,
+        )
+
+    def final_among(self, keys: Sequence[tuple[int, str]]) -> set[str]:
+        """Return the run ids among these (execution id, run id) whose rows are final or gone."""
+        if not keys:
+            return set()
+        ids = [execution_id for execution_id, _ in keys]
+        rows = self._session.rows(
+            f"""SELECT id, run_id FROM smart_cron_executions
+             WHERE id IN ({placeholders(ids)}) AND status IN ({_ACTIVE})""",
+            ids,
+        )
+        still_open = set(rows)
+        return {run_id for number, run_id in keys if (number, run_id) not in still_open}
+
+    def heal_projections(self) -> int:
+        """Make `is_running` say what the executions say, and let go what waits behind nothing.
+
+        Return how many tasks were wrong.
+        """
+        with self._session.transaction():
+            self._releases.release_stranded(now=self._session.now())
+            suspects = self._wrong_tasks(self._marked_running(), self._held_by_task())
+            if not suspects:
+                return 0
+            # Looked at again under their locks: a claim may have come between.
+            self._releases.lock_tasks(suspects)
+            marked, held = self._marked_running(), self._held_by_task()
+            wrong = sorted(suspects & self._wrong_tasks(marked, held))
+            rows = [record_rows.projection(task_id, held.get(task_id)) for task_id in wrong]
+            return record_rows.PROJECT.run(self._session, rows)
+
+    def _marked_running(self) -> dict[int, int | None]:
+        return dict(
+            self._session.rows(
+                f"""SELECT id, running_execution_id
+                  FROM smart_cron_tasks_config{self._session.dialect.force_index("smart_cron_tasks_running")}
+                 WHERE NOT (is_running = 0)"""
+            )
+        )
+
+    def _held_by_task(self) -> dict[int, list[int]]:
+        held: dict[int, list[int]] = {}
+        rows = self._session.rows(
+            f"""SELECT task_id, id
+              FROM smart_cron_executions{self._session.dialect.force_index("smart_cron_executions_queue")}
+             WHERE queue_rank = {HELD_RANK}"""
+        )
+        for task_id, execution_id in sorted(rows):
+            held.setdefault(task_id, []).append(execution_id)
+        return held
+
+    def _wrong_tasks(self, marked: Mapping[int, int | None], held: Mapping[int, list[int]]) -> set[int]:
+        idle = marked.keys() - held.keys()
+        unmarked = {task_id for task_id, numbers in held.items() if marked.get(task_id) not in numbers}
+        return idle | unmarked
+
+
+def _readable(text: str | None, read: Any, otherwise: Any) -> Any:
+    """Return what a column says; a row that says nonsense is settled by the default and not left open."""
+    try:
+        return read(text) if text else otherwise
+    except ValueError:
+        return otherwise

@@ -1,0 +1,175 @@
+"""One database as this process sees it: its connection, transactions and clock. The port `Database`."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+from django.db.transaction import atomic
+
+from smart_cron.core.errors import DatabaseConflictError, DatabaseError, DatabaseUnavailableError
+from smart_cron.store import schema
+from smart_cron.store.dialects import DIALECTS, Dialect
+from smart_cron.store.fairness import Fairness
+from smart_cron.store.faults import told_in_ours
+
+_T = TypeVar("_T")
+# How often a change asked for by a person is tried again after a deadlock.
+TRIES = 5
+
+
+class Session:
+    """Statements on one connection a thread, errors told in ours."""
+
+    def __init__(self, alias: str) -> None:
+        self.alias = alias
+        self.dialect: Dialect = DIALECTS[self.connection.vendor]
+        self._secret = str(self.connection.settings_dict.get("PASSWORD") or "")
+        self._fairness = Fairness(time.monotonic, time.sleep) if self.dialect.name == "sqlite" else None
+        self._data_version: tuple[Any, ...] | None = None
+        connection_created.connect(_prepare, dispatch_uid="smart_cron.store")
+
+    @property
+    def connection(self) -> BaseDatabaseWrapper:
+        """Django's connection of this thread."""
+        return connections[self.alias]
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Open a transaction, or join the one that is open: then the outermost commits."""
+        if self.connection.in_atomic_block:
+            yield
+            return
+        if self._fairness:
+            self._fairness.before()
+        try:
+            with told_in_ours(self._secret), atomic(using=self.alias):
+                yield
+        except DatabaseUnavailableError:
+            # The server may be back already; only a new connection can tell.
+            self.close()
+            raise
+        finally:
+            if self._fairness:
+                self._fairness.after()
+
+    def again(self, work: Callable[[], _T]) -> _T:
+        """Run *work* in a transaction, and again from its start after a conflict with another one."""
+        joined = self.connection.in_atomic_block
+        for left in range(0 if joined else TRIES - 1, -1, -1):
+            try:
+                with self.transaction():
+                    return work()
+            except DatabaseConflictError:
+                if not left:
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+    def execute(self, sql: str, params: Sequence[object] = ()) -> int:
+        """Run one statement; return how many rows it matched."""
+        with self._cursor() as cursor:
+            cursor.execute(sql, params)
+            return int(cursor.rowcount)
+
+    def execute_each(self, sql: str, rows: Sequence[Sequence[object]]) -> int:
+        """Run one statement for each row, prepared once; return how many rows it matched in all."""
+        with self._cursor() as cursor:
+            cursor.executemany(sql, rows)
+            return int(cursor.rowcount)
+
+    def insert(self, sql: str, params: Sequence[object] = ()) -> int:
+        """Run an INSERT of one row; return its id."""
+        with self._cursor() as cursor:
+            if self.dialect.name == "mysql":
+                cursor.execute(sql, params)
+                return int(cursor.lastrowid)
+            cursor.execute(f"{sql} RETURNING id", params)
+            return int(cursor.fetchone()[0])
+
+    def rows(self, sql: str, params: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Run a SELECT; return its rows."""
+        with self._cursor() as cursor:
+            cursor.execute(sql, params)
+            return list(cursor.fetchall())
+
+    def wide_rows(self, columns: Sequence[str], tail: str, params: Sequence[object] = ()) -> list[Sequence[Any]]:
+        """Run a SELECT of many columns, of which *tail* is all from FROM on; return its rows."""
+        read = self.dialect.read_wide
+        return [read(row) for row in self.rows(f"SELECT {self.dialect.wide_select(columns)} {tail}", params)]
+
+    def row(self, sql: str, params: Sequence[object] = ()) -> tuple[Any, ...] | None:
+        """Run a SELECT; return its first row."""
+        found = self.rows(sql, params)
+        return found[0] if found else None
+
+    def dictionaries(self, sql: str, params: Sequence[object] = ()) -> list[dict[str, Any]]:
+        """Run a SELECT; return its rows keyed by column name."""
+        with self._cursor() as cursor:
+            cursor.execute(sql, params)
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Any]:
+        try:
+            with told_in_ours(self._secret), self.connection.cursor() as cursor:
+                yield cursor
+        except DatabaseUnavailableError:
+            if not self.connection.in_atomic_block:
+                self.close()
+            raise
+        except UnicodeEncodeError as error:
+            raise DatabaseError(f"{error.object!r:.100} is not text that a database can hold.") from None
+
+    def now(self) -> datetime:
+        """Return the database's own clock."""
+        found = self.row(self.dialect.now_sql)
+        now = self.dialect.read_instant(found[0] if found else None)
+        assert now is not None
+        return now
+
+    def written_elsewhere(self) -> bool:
+        """Say whether another connection may have written since the last call; where nobody can tell, it may have."""
+        if self.dialect.data_version_sql is None:
+            return True
+        before, self._data_version = self._data_version, self.row(self.dialect.data_version_sql)
+        return before != self._data_version
+
+    def check(self) -> None:
+        """Raise SchemaError or DatabaseUnavailableError unless server and tables fit this code."""
+        schema.check_server(self)
+        schema.check_tables(self)
+
+    def migrate(self) -> list[str]:
+        """Bring the tables up to date; return the names of the migrations applied."""
+        schema.check_server(self)
+        with told_in_ours(self._secret):
+            return schema.migrate(self)
+
+    def close(self) -> None:
+        """Close the connection; the next use opens another."""
+        with told_in_ours(self._secret):
+            self.connection.close()
+
+
+def _prepare(connection: BaseDatabaseWrapper, **_: object) -> None:
+    """Set up what Django has no setting for, on each new connection."""
+    raw: Any = connection.connection
+    if connection.vendor == "sqlite":
+        # One row with a byte that is not UTF-8 must not make a whole batch unreadable.
+        raw.text_factory = functools.partial(str, encoding="utf-8", errors="replace")
+    elif connection.vendor == "postgresql":
+        milliseconds = connection.settings_dict["OPTIONS"].get("tcp_user_timeout")
+        if milliseconds:
+            # Here and not above: psycopg is an extra that SQLite and MariaDB do without.
+            from smart_cron.store.deadline import give_deadline
+
+            # The server ends a statement that takes too long; a server that is frozen cannot.
+            give_deadline(raw, seconds=milliseconds / 1000 * 1.5)

@@ -1,0 +1,300 @@
+"""The runner: one loop that hands orders to a pool of supervisors and passes on what they tell.
+
+It also cleans up after supervisors that were killed: as the subreaper above them it inherits their orphans.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from collections import deque
+
+from smart_cron.taskrunner import protocol
+from smart_cron.taskrunner.clients import ClientDesk
+from smart_cron.taskrunner.kernel import boottime
+from smart_cron.taskrunner.pool import Pool, Seat
+from smart_cron.taskrunner.records import RunFile, take_over
+from smart_cron.taskrunner.run import note_signal
+from smart_cron.taskrunner.runfile import lost_finish
+from smart_cron.taskrunner.spares import Spares
+from smart_cron.taskrunner.supervisor import refused_event
+from smart_cron.taskrunner.tree import kill_tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import ClassVar
+
+    from smart_cron.taskrunner.clients import Connection
+    from smart_cron.taskrunner.protocol import Message
+
+HOUSEKEEPING_SECONDS = 2.0
+SWEEP_SECONDS = 0.02
+SWEEP_PATIENCE_SECONDS = 10.0
+# An order whose supervisor died before its first record is given to one more.
+MAX_TRIES = 2
+
+
+class Request:
+    """What a client asked, parsed and as it came."""
+
+    __slots__ = ("connection", "line", "message")
+
+    def __init__(self, connection: Connection, message: Message, line: bytes) -> None:
+        self.connection, self.message, self.line = connection, message, line
+
+
+class Runner:
+    """All state of the task runner. `run` returns when it is no longer needed."""
+
+    def __init__(
+        self,
+        *,
+        desk: ClientDesk,
+        pool: Pool,
+        spares: Spares,
+        runs_dir: str,
+        idle_seconds: float,
+        when_stopping: Callable[[], None],
+    ) -> None:
+        self._when_stopping = when_stopping
+        self._desk, self._pool, self._runs_dir = desk, pool, runs_dir
+        self._spares = spares
+        self._idle_seconds = idle_seconds
+        self._by_run: dict[str, Seat] = {}
+        self._lost: deque[Seat] = deque()
+        self._sweep_until = 0.0
+        self._stop_asked = False
+        self._stopping = False
+        self._needed_at = time.monotonic()
+        self._housekeeping_at = self._needed_at
+        self._wake, wake_writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.set_wakeup_fd(wake_writer, warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, self._on_stop_signal)
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, note_signal)
+        self._epoll = select.epoll()
+        self._epoll.register(self._wake, select.EPOLLIN)
+        desk.attach(self._epoll)
+        pool.attach(self._epoll)
+
+    def _on_stop_signal(self, _number: int, _frame: object) -> None:
+        self._stop_asked = True
+
+    def run(self) -> None:
+        """Serve until told to stop, or until nobody needed it for a while, and its last run is over."""
+        self._pool.warm_up()
+        while not self._is_done():
+            for fd, event in self._epoll.poll(self._wait_seconds()):
+                self._handle(fd, event)
+            if self._stop_asked and not self._stopping:
+                self._stop()
+            if self._lost:
+                self._sweep()
+            if time.monotonic() >= self._housekeeping_at:
+                self._keep_house()
+            self._desk.flush()
+
+    def _is_done(self) -> bool:
+        return self._stopping and not self._by_run and not self._lost
+
+    def _wait_seconds(self) -> float:
+        if self._lost:
+            return SWEEP_SECONDS
+        return max(self._housekeeping_at - time.monotonic(), 0)
+
+    def _handle(self, fd: int, event: int) -> None:
+        if (seat := self._pool.by_fd.get(fd)) is not None:
+            self._hear(seat, event)
+        elif fd == self._wake:
+            os.read(fd, 512)
+            self._reap()
+        elif self._desk.is_listener(fd):
+            self._desk.accept()
+        else:
+            for connection, line in self._desk.receive(fd, event):
+                self._obey(connection, line)
+
+    # Supervisors
+
+    def _hear(self, seat: Seat, event: int) -> None:
+        message = seat.receive()
+        if not message:
+            if message is not None or event & (select.EPOLLHUP | select.EPOLLERR):
+                self._pool.deafen(seat)
+            return
+        kind, body = message[:1], message[1:]
+        if kind == protocol.STARTED:
+            self._desk.publish(body)
+            return
+        self._release_seat(seat, reusable=kind in (protocol.FINISHED, protocol.REFUSED))
+        self._desk.publish(body)
+
+    def _release_seat(self, seat: Seat, *, reusable: bool) -> None:
+        self._by_run.pop(seat.run_id or "", None)
+        self._needed_at = time.monotonic()
+        if reusable and not self._stopping:
+            self._pool.put_back(seat)
+        else:
+            self._pool.retire(seat)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, _ = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            seat = self._pool.by_pid.get(pid)
+            if seat is not None:
+                self._bury(seat)
+
+    def _bury(self, seat: Seat) -> None:
+        # What it told before its end is still in the socket.
+        while seat.fd in self._pool.by_fd:
+            self._hear(seat, select.EPOLLHUP)
+        self._pool.forget(seat)
+        if seat.run_id is not None:
+            self._lost.append(seat)
+            self._sweep_until = time.monotonic() + SWEEP_PATIENCE_SECONDS
+
+    def _sweep(self) -> None:
+        # The orphans of a lost supervisor are ours now, and we have no other children than supervisors.
+        strays = kill_tree(beside=frozenset(self._pool.by_pid))
+        for seat in self._lost:
+            seat.strays.update(str(process) for process in strays)
+        if strays and time.monotonic() < self._sweep_until:
+            return
+        unkillable = [str(process) for process in strays]
+        while self._lost:
+            self._settle_lost(self._lost.popleft(), unkillable)
+
+    def _settle_lost(self, seat: Seat, unkillable: list[str]) -> None:
+        assert seat.run_id is not None
+        self._by_run.pop(seat.run_id, None)
+        held = take_over(self._runs_dir, seat.run_id)
+        if held is None:
+            return  # Somebody else settles it.
+        try:
+            found = RunFile(seat.run_id, held.records, locked=False)
+            if found.finished is not None:
+                self._desk.publish(protocol.line(found.finished)[:-1])
+                return
+            if found.started is not None:
+                reason = "its supervisor was killed" if not seat.was_frozen else "its supervisor had stopped answering"
+                finish = lost_finish(found.started, reason, leftovers=sorted(seat.strays), unkillable=unkillable)
+                self._desk.publish(held.append_finish(finish))
+                return
+        finally:
+            held.close()
+        self._try_again(seat)
+
+    def _try_again(self, seat: Seat) -> None:
+        if seat.tries >= MAX_TRIES or self._stopping:
+            self._refuse(_order_in(seat.order), "stopping", "its supervisor ended before it could start the run")
+            return
+        self._assign(seat.run_id or "", seat.order, seat.overdue_seconds, tries=seat.tries + 1)
+
+    # Clients
+
+    def _obey(self, connection: Connection, line: bytes) -> None:
+        try:
+            message = protocol.from_json(line)
+            handler = self._requests[message["op"]]
+        except (ValueError, KeyError, TypeError):
+            connection.send({"event": "error", "reason": "the request is not one that this task runner knows"})
+            return
+        handler(self, Request(connection, message, line))
+
+    def _on_watch(self, request: Request) -> None:
+        request.connection.is_watching = True
+        request.connection.send({"event": "hello", "pid": os.getpid(), "stopping": self._stopping})
+
+    def _on_running(self, request: Request) -> None:
+        request.connection.send({"event": "running", "run_ids": list(self._by_run)})
+
+    def _on_cancel(self, request: Request) -> None:
+        seat = self._by_run.get(request.message.get("run_id", ""))
+        if seat is not None:
+            seat.send(protocol.CANCEL)
+        request.connection.send(
+            {"event": "cancelling", "run_id": request.message.get("run_id"), "known": seat is not None}
+        )
+
+    def _on_release(self, request: Request) -> None:
+        for run_id in request.message.get("run_ids", ()):
+            if protocol.is_run_id(run_id) and run_id not in self._by_run:
+                self._spares.release(run_id)
+
+    def _on_launch(self, request: Request) -> None:
+        order = request.message.get("order")
+        order = order if isinstance(order, dict) else {}
+        try:
+            run_id, deadline = order["run_id"], float(order["launch_deadline"])
+            overdue_seconds = float(order["timeout_seconds"]) + float(order["kill_grace_seconds"])
+        except (KeyError, TypeError, ValueError):
+            self._refuse(order, "invalid", "the order cannot be read")
+            return
+        if not protocol.is_run_id(run_id):
+            self._refuse(order, "invalid", "the run id holds more than letters, digits and dashes")
+        elif self._stopping:
+            self._refuse(order, "stopping", "the task runner is stopping")
+        elif run_id in self._by_run or self._spares.remembers(run_id):
+            self._refuse(order, "taken", "the run is running already, or was here before")
+        else:
+            self._spares.expect(run_id, deadline)
+            self._assign(run_id, request.line, overdue_seconds, tries=1)
+
+    def _assign(self, run_id: str, order: bytes, overdue_seconds: float, *, tries: int) -> None:
+        try:
+            seat = self._pool.take_seat()
+        except OSError as error:
+            self._refuse(_order_in(order), "space", f"no supervisor can be made: {error.strerror}")
+            return
+        seat.occupy(run_id, order, overdue_seconds, tries=tries)
+        self._by_run[run_id] = seat
+        if not seat.send_order(self._spares.next(), order):
+            # It does not read, or is gone: killing it leads to where a lost one is dealt with.
+            seat.kill()
+
+    def _refuse(self, order: Message, code: str, reason: str) -> None:
+        self._desk.publish(protocol.line(refused_event(order, code, reason))[:-1])
+
+    _requests: ClassVar[dict[str, Callable[[Runner, Request], None]]] = {
+        "watch": _on_watch,
+        "launch": _on_launch,
+        "cancel": _on_cancel,
+        "running": _on_running,
+        "release": _on_release,
+    }
+
+    # Time
+
+    def _keep_house(self) -> None:
+        now = time.monotonic()
+        self._housekeeping_at = now + HOUSEKEEPING_SECONDS
+        self._pool.kill_overdue(now)
+        self._pool.trim(now)
+        self._spares.keep_house(boottime())
+        if self._stopping:
+            return
+        self._desk.listen_again_if_gone()
+        if self._by_run or self._desk.has_clients:
+            self._needed_at = now
+        elif now - self._needed_at > self._idle_seconds:
+            self._stop()
+
+    def _stop(self) -> None:
+        # From here on another runner may take the place; this one only sees its runs through.
+        self._stopping = True
+        self._desk.stop_listening()
+        self._when_stopping()
+        self._pool.retire_idle()
+        self._desk.publish(protocol.line({"event": "stopping"})[:-1])
+
+
+def _order_in(line: bytes) -> Message:
+    return protocol.from_json(line)["order"]  # type: ignore[no-any-return]

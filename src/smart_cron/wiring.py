@@ -1,0 +1,345 @@
+"""Builds the object graph: the one place that knows every room by name."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pwd
+import random
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from smart_cron import __version__
+from smart_cron.config import Config, load_config
+from smart_cron.core.errors import ConfigError, SmartCronError
+from smart_cron.core.ports import Clock, Log
+from smart_cron.core.task import TaskDefinition
+from smart_cron.engine.clock import SystemClock
+from smart_cron.engine.launcher import RunnerLauncher
+from smart_cron.engine.master import Master, Stores
+from smart_cron.engine.orders import OrderBook
+from smart_cron.engine.settings import EngineSettings
+from smart_cron.logs.events import open_event_log
+from smart_cron.store.gateway import Store, open_store
+from smart_cron.taskrunner import runfile
+from smart_cron.taskrunner.client import RunnerClient
+from smart_cron.taskrunner.script import check_script
+
+# Retries of many tasks that failed together must not come back together.
+JITTER = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """Everything that a face needs, built from one Config."""
+
+    config: Config
+    store: Store
+    clock: Clock
+    log: Log
+
+    def master(self) -> Master:
+        """Return a master of this node; `hold_node` must be held while it works."""
+        require_owner(self.config)
+        _require_run_dir(self.config)
+        settings = engine_settings(self.config)
+        orders = OrderBook(settings)
+        launcher = RunnerLauncher(
+            client=RunnerClient(state_dir=self.config.state_dir, run_dir=self.config.run_dir, version=__version__),
+            state_dir=self.config.state_dir,
+            orders=orders,
+            clock=self.clock,
+            log=self.log,
+        )
+
+        def reread() -> EngineSettings:
+            fresh = engine_settings(load_config())
+            orders.adopt(fresh)
+            return fresh
+
+        return Master(
+            stores=Stores(
+                database=self.store.database,
+                plans=self.store.plans,
+                claims=self.store.claims,
+                records=self.store.records,
+            ),
+            launcher=launcher,
+            clock=self.clock,
+            log=self.log,
+            settings=settings,
+            booted_at=booted_at(self.config.state_dir, self.clock),
+            jitter=lambda: random.uniform(-JITTER, JITTER),
+            reread=reread,
+        )
+
+    @contextmanager
+    def hold_node(self) -> Iterator[bool]:
+        """Hold this node's master lock; yield False where another master has it. It goes with the process."""
+        descriptor = _open_lock(self.config.state_dir)
+        try:
+            yield _locked(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def master_is_running(self) -> bool:
+        """Whether a master works for this node now."""
+        with self.hold_node() as held:
+            return not held
+
+    def check_script(self, definition: TaskDefinition) -> str | None:
+        """Return what is wrong with the task's script as a sentence, or None."""
+        if definition.script is None:
+            return None
+        return check_task_script(definition, self.config)
+
+    def close(self) -> None:
+        """Write what is buffered and hang up."""
+        self.log.flush()
+        self.store.database.close()
+
+
+def _open_lock(state_dir: Path) -> int:
+    path = state_dir / "master.lock"
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+    except OSError as error:
+        raise SmartCronError(
+            f"the lock {path} cannot be opened: {error.strerror}.", remedy="Delete what stands there; nothing is lost."
+        ) from None
+    if os.geteuid() == 0:
+        # A question by root must not leave a lock that the service user cannot open.
+        owner = state_dir.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    return descriptor
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def open_house(config: Config | None = None, *, create: bool = False, check_schema: bool = True) -> House:
+    """Return the house, its database checked unless told otherwise. *create* makes missing directories first."""
+    config = load_config() if config is None else config
+    if create:
+        make_directories(config)
+    _require_home(config)
+    _require_closed_to_others(config)
+    make_database_file(config)
+    store = open_store(config.database_url, timeout_seconds=config.database.timeout_seconds)
+    if check_schema:
+        store.database.check()
+    log = open_event_log(config.log_dir, kind="master", level=config.log_level)
+    return House(config=config, store=store, clock=SystemClock(), log=log)
+
+
+def prepare(config: Config) -> list[str]:
+    """Make the directories, the settings file and the tables; return a sentence for each thing done."""
+    done = make_directories(config)
+    if not config.file.exists():
+        _write_settings_file(config.file)
+        done.append(f"wrote {config.file}")
+    _require_closed_to_others(config)
+    make_database_file(config)
+    store = open_store(config.database_url, timeout_seconds=config.database.timeout_seconds)
+    try:
+        done += [f"applied migration {name}" for name in store.database.migrate()]
+    finally:
+        store.database.close()
+    return done
+
+
+def make_directories(config: Config) -> list[str]:
+    """Make what is missing of the home and its directories, mode 750."""
+    done = []
+    places = (config.state_dir, config.state_dir / "runs", config.log_dir, config.run_dir, config.backup_dir)
+    for path in (config.home, *places):
+        if path.is_dir():
+            continue
+        try:
+            path.mkdir(mode=0o750, parents=True)
+        except OSError as error:
+            raise SmartCronError(
+                f"the directory {path} cannot be made: {error.strerror}.",
+                remedy="Set SMART_CRON_HOME to a folder that this user can write.",
+            ) from None
+        path.chmod(0o750)
+        done.append(f"made {path}")
+    return done
+
+
+def exposed_directories(config: Config) -> Iterator[str]:
+    """Yield a sentence for each of our directories in which others than its owner could plant something."""
+    places = (config.state_dir, config.state_dir / "runs", config.log_dir, config.run_dir, config.backup_dir)
+    for path in (*(() if config.home == Path("/") else (config.home,)), *places):
+        try:
+            mode = path.stat().st_mode
+        except OSError:
+            continue  # Missing or closed to us: told where it is needed.
+        if mode & (stat.S_IWGRP | stat.S_IWOTH):
+            yield f"{path} can be written by others: chmod 750 {path}"
+
+
+def _require_closed_to_others(config: Config) -> None:
+    problems = list(exposed_directories(config))
+    if problems:
+        raise ConfigError(problems, remedy="Others could have planted something there: look before you mend it so.")
+
+
+def make_database_file(config: Config) -> None:
+    """Let a SQLite file be for this user and group alone; SQLite itself would go by the umask (SECURITY 35)."""
+    parts = urlsplit(config.database_url)
+    path = Path(unquote(parts.path))
+    if parts.scheme != "sqlite" or path == Path("/") or not path.parent.is_dir():
+        return
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+    except OSError:
+        return  # It is there, or whoever opens the database says why it cannot be.
+    if os.geteuid() == 0:
+        folder = path.parent.stat()
+        os.fchown(descriptor, folder.st_uid, folder.st_gid)
+    os.close(descriptor)
+
+
+def require_owner(config: Config) -> None:
+    """Refuse to run tasks as root in a home of another user, who could not go on with what root wrote there."""
+    owner = config.state_dir.stat().st_uid
+    if os.geteuid() == 0 and owner != 0:
+        name = account_name(owner)
+        raise SmartCronError(
+            f"{config.state_dir} belongs to {name}, so its tasks are run by {name} and not by root.",
+            remedy=f"Call it as: runuser -u {name} -- smart-cron …",
+        )
+
+
+def _require_run_dir(config: Config) -> None:
+    """Make the folder of the sockets anew: /run is empty after a boot."""
+    try:
+        config.run_dir.mkdir(mode=0o750, exist_ok=True)
+    except OSError as error:
+        raise SmartCronError(
+            f"the directory {config.run_dir} for sockets is not there and cannot be made: {error.strerror}.",
+            remedy="Where root set it up, 'smart-cron init --user NAME' as root makes it anew.",
+        ) from None
+
+
+def account_name(uid: int) -> str:
+    """Return the user's name, or the number of one without."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def engine_settings(config: Config) -> EngineSettings:
+    """Return what the engine needs of the settings."""
+    folders = config.script_directories
+    return EngineSettings(
+        node=config.node_name,
+        incarnation=runfile.incarnation(config.state_dir),
+        default_zone=config.time_zone,
+        output_root=config.log_dir / "output",
+        max_concurrent=config.max_concurrent,
+        max_execution_time=timedelta(seconds=config.max_execution_time),
+        misfire_grace=timedelta(seconds=config.misfire_grace_seconds),
+        group_limits=dict(config.group_limits),
+        script_directories=None if folders is None else tuple(map(str, folders)),
+        task_path=config.task_path,
+        task_lang=config.task_lang,
+    )
+
+
+def booted_at(state_dir: Path, clock: Clock) -> datetime:
+    """Return the instant that stands for this boot in the ledger: the same for every master until the next boot.
+
+    What the kernel calls the boot time moves with the wall clock, so the first answer of each boot is kept.
+    """
+    path = state_dir / "boot.json"
+    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["boot_id"] == boot_id:
+            return datetime.fromisoformat(kept["booted_at"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # None kept, or torn by a power cut: this boot's is written below.
+    instant = (clock.now() - timedelta(seconds=clock.boottime())).replace(microsecond=0).astimezone(UTC)
+    _replace_file(path, json.dumps({"boot_id": boot_id, "booted_at": instant.isoformat()}))
+    return instant
+
+
+def check_task_script(definition: TaskDefinition, config: Config) -> str | None:
+    """Return what is wrong with the script's file as a sentence, or None; the supervisor asks again at the start."""
+    folders = config.script_directories
+    return check_script(
+        definition.script or "",
+        run_as_uid=_uid(definition.run_as),
+        service_uid=os.geteuid(),
+        directories=None if folders is None else [str(folder) for folder in folders],
+    )
+
+
+def _uid(user: str | None) -> int:
+    try:
+        return os.geteuid() if user is None else pwd.getpwnam(user).pw_uid
+    except KeyError:
+        return os.geteuid()  # An unknown user is a problem of its own, told by the definition's check.
+
+
+def _require_home(config: Config) -> None:
+    if not config.state_dir.is_dir():
+        raise SmartCronError(
+            f"there is no Smart Cron in {config.home}.", remedy="Run 'smart-cron init', or set SMART_CRON_HOME."
+        )
+    if not os.access(config.state_dir, os.W_OK | os.X_OK):
+        raise SmartCronError(
+            f"{config.state_dir} cannot be written by this user.",
+            remedy="Run as the service user, or set SMART_CRON_HOME.",
+        )
+
+
+def _write_settings_file(path: Path) -> None:
+    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    _replace_file(path, SETTINGS_TEMPLATE)
+
+
+def _replace_file(path: Path, text: str) -> None:
+    """Write whole or not at all, for this user and group alone."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+SETTINGS_TEMPLATE = """\
+# Settings of Smart Cron. Every key is optional; what is commented out shows the default.
+# 'smart-cron config show' prints what is in force, 'smart-cron config check' finds faults.
+
+# max_concurrent = 10          # runs at the same time on this node
+# max_execution_time = 55      # seconds that one 'smart-cron master --once' may take
+# deadlock_timeout = 600       # seconds past its timeout after which a run counts as stuck
+# misfire_grace_seconds = 60   # a slot older than this was missed
+# time_zone = "Europe/Berlin"  # of tasks that name none; default: the machine's
+# script_directories = ["/srv/jobs"]  # default: any that only root or the service user can write
+# log_level = "INFO"
+
+[database]
+# url = "mysql://user:password@localhost:3306/smart_cron"  # default: SQLite in the state directory
+# timeout_seconds = 30
+
+[group_limits]
+# imports = 2                  # at most two tasks of the group 'imports' at once
+"""

@@ -1,0 +1,28 @@
+"""Whether a look at the database is worth its while."""
+
+from __future__ import annotations
+
+from tests.conformance.scene import Scene
+
+from smart_cron.store.gateway import Store, open_store
+
+
+def test_sqlite_tells_when_another_connection_has_written(sqlite_url: str) -> None:
+    ours = open_store(sqlite_url, alias="ours", timeout_seconds=5)
+    ours.database.migrate()
+    theirs = open_store(sqlite_url, alias="theirs", timeout_seconds=5)
+    ours.database.written_elsewhere()
+
+    Scene(ours).add("own")
+    assert not ours.database.written_elsewhere()
+    Scene(theirs).add("other")
+    assert ours.database.written_elsewhere()
+    assert not ours.database.written_elsewhere()
+
+    ours.database.close()
+    theirs.database.close()
+
+
+def test_a_server_cannot_tell_and_so_is_always_asked(server_store: Store) -> None:
+    assert server_store.database.written_elsewhere()
+    assert server_store.database.written_elsewhere()

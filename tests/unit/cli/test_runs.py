@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from tests.unit.cli.conftest import Call, Result
+
+from smart_cron.core.run import Status
+from smart_cron.faces.cli.run_show import left_behind
+from smart_cron.faces.cli.task_run import exit_code_of
+from smart_cron.wiring import House
+
+Add = Callable[..., Result]
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+
+def _row(status: Status, *, exit_code: int | None = None, started: bool = True) -> dict[str, object]:
+    return {"status": str(status), "exit_code": exit_code, "started_at": NOON if started else None}
+
+
+def test_the_tasks_own_code_is_ours() -> None:
+    assert exit_code_of(_row(Status.FAILED, exit_code=7)) == 7
+    assert exit_code_of(_row(Status.SUCCESS, exit_code=3)) == 3
+    assert exit_code_of(_row(Status.TIMEOUT, exit_code=124)) == 124
+
+
+def test_what_never_started_is_125() -> None:
+    for status in (Status.START_FAILED, Status.MISSED, Status.WAITING, Status.BLOCKED):
+        assert exit_code_of(_row(status)) == 125
+    assert exit_code_of(_row(Status.KILLED, started=False)) == 125
+
+
+def test_an_end_that_nobody_saw_is_a_failure() -> None:
+    assert exit_code_of(_row(Status.LOST)) == 1
+
+
+def test_leftovers_are_read_from_the_row() -> None:
+    text = '{"leftovers": ["12:sleep"], "unkillable": []}'
+
+    assert left_behind({"leftovers": text}) == {"leftovers": ["12:sleep"], "unkillable": []}
+    assert left_behind({"leftovers": None}) == {"leftovers": [], "unkillable": []}
+    assert left_behind({"leftovers": "torn {"})["leftovers"] == ["torn {"]
+
+
+@pytest.mark.slow
+def test_runs_are_listed_newest_first_and_paged(call: Call, add: Add) -> None:
+    for name in ("a", "b", "c"):
+        add(name)
+        call("task", "run", name)
+
+    rows = call("run", "list", "--json").document
+
+    assert [row["task_name"] for row in rows] == ["c", "b", "a"]
+    assert [row["id"] for row in call("run", "list", "--before", "2", "--json").document] == [1]
+    assert [row["id"] for row in call("execution", "list", "-n", "1", "--json").document] == [3]
+    assert [row["id"] for row in call("run", "list", "--task", "b", "--json").document] == [2]
+    assert call("run", "list", "--status", "failed", "--json").document == []
+    assert len(call("run", "list").out.splitlines()) == 4
+
+
+def test_a_run_that_has_not_started_is_shown_and_ended(call: Call, add: Add, house: House) -> None:
+    add("a")
+    call("task", "run", "a")
+
+    assert "waiting" in call("run", "show", "1").out
+    assert "would be ended" in call("run", "kill", "1", "--dry-run").out
+    assert "will not start" in call("run", "kill", "1").out
+
+    assert house.store.history.run("1")["status"] == Status.KILLED
+    assert "over already" in call("run", "kill", "1").err
+
+
+def test_an_unknown_run_is_said(call: Call, house: House) -> None:
+    assert house.store.history.runs() == []
+    for words in (("show",), ("logs",), ("kill",), ("retry",)):
+        result = call("run", *words, "99")
+
+        assert result.code == 1
+        assert "there is no run 99" in result.err
+
+
+def test_a_run_is_repeated_with_its_arguments(call: Call, add: Add, house: House) -> None:
+    add("a")
+    call("task", "run", "a")
+    call("run", "kill", "1")
+
+    assert "Would run 'a' again" in call("run", "retry", "1", "--dry-run").out
+    assert call("run", "retry", "1").code == 0
+    assert house.store.history.run("2")["triggered_by"] == "manual"
+
+
+def test_history_of_a_task_is_its_runs_and_gaps(call: Call, add: Add) -> None:
+    add("a")
+    call("task", "run", "a")
+
+    document = call("task", "history", "a", "--json").document
+
+    assert [row["id"] for row in document["runs"]] == [1]
+    assert document["not_run"] == []
+    assert "manual" in call("task", "history", "a").out
+
+
+def test_output_that_is_not_there_yet_is_said(call: Call, add: Add) -> None:
+    add("a")
+    call("task", "run", "a")
+
+    result = call("run", "logs", "1")
+
+    assert result.out == ""
+    assert "has printed nothing yet" in result.err

@@ -1,0 +1,152 @@
+"""Settings: where they come from, and how faults are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from smart_cron.config import Config, load_config, masked_url
+from smart_cron.core.errors import ConfigError
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+def load(home: Path, **environ: str) -> Config:
+    return load_config({"SMART_CRON_HOME": str(home), **environ})
+
+
+def write_file(home: Path, text: str, mode: int = 0o640) -> Path:
+    home.mkdir()
+    path = home / "smart-cron.toml"
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def test_a_home_without_a_file_has_every_default(home: Path) -> None:
+    config = load(home)
+
+    assert (config.max_execution_time, config.max_concurrent, config.deadlock_timeout) == (55, 10, 600)
+    assert config.database_url == f"sqlite:///{home}/state/smart-cron.db"
+
+
+def test_the_environment_wins_over_the_file(home: Path) -> None:
+    write_file(home, 'max_concurrent = 3\ntime_zone = "Europe/Berlin"\n')
+
+    config = load(home, SMART_CRON_MAX_CONCURRENT="7")
+
+    assert (config.max_concurrent, config.time_zone) == (7, "Europe/Berlin")
+
+
+def test_a_table_is_merged_key_by_key(home: Path) -> None:
+    write_file(home, "[database]\ntimeout_seconds = 5\n")
+
+    config = load(home, SMART_CRON_DATABASE__URL="mysql://u:p@db/x")
+
+    assert (config.database.timeout_seconds, config.database_url) == (5, "mysql://u:p@db/x")
+
+
+def test_a_secret_is_read_from_the_file_that_a_variable_names(home: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "url"
+    secret.write_text("postgresql://u:p@db/x\n")
+
+    config = load(home, SMART_CRON_DATABASE__URL_FILE=str(secret))
+
+    assert config.database_url == "postgresql://u:p@db/x"
+
+
+def test_script_directories_are_a_colon_list_in_the_environment(home: Path) -> None:
+    config = load(home, SMART_CRON_SCRIPT_DIRECTORIES="/srv/a:/srv/b")
+
+    assert config.script_directories == (Path("/srv/a"), Path("/srv/b"))
+
+
+def test_a_running_task_s_own_variables_are_no_settings(home: Path) -> None:
+    load(home, SMART_CRON_TASK="x", SMART_CRON_RUN_ID="y", SMART_CRON_ATTEMPT="1")
+
+
+def test_all_faults_come_at_once_and_name_the_place(home: Path) -> None:
+    path = write_file(home, 'max_concurent = 3\nmax_concurrent = 0\ntime_zone = "Mars/Base"\n')
+
+    with pytest.raises(ConfigError) as caught:
+        load(home)
+
+    assert len(caught.value.problems) == 3
+    assert "max_concurent is no setting" in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_broken_toml_is_told_with_its_line(home: Path) -> None:
+    write_file(home, "max_concurrent = \n")
+
+    with pytest.raises(ConfigError, match=r"smart-cron\.toml is not valid TOML.*line 1"):
+        load(home)
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o642, 0o660])
+def test_security_35_a_settings_file_open_to_others_is_refused(home: Path, mode: int) -> None:
+    write_file(home, "", mode)
+
+    with pytest.raises(ConfigError, match="chmod 640"):
+        load(home)
+
+
+def test_security_33_no_password_is_ever_shown(home: Path) -> None:
+    canary = "hunter2canary"
+    config = load(home, SMART_CRON_DATABASE__URL=f"mysql://u:{canary}@db/x")
+
+    assert canary not in str(config.shown()) + repr(config) + str(config)
+
+
+def test_security_33_a_faulty_url_is_not_printed_back(home: Path) -> None:
+    write_file(home, '[database]\nurl = ["mysql://u:hunter2canary@db/x"]\n')
+
+    with pytest.raises(ConfigError) as caught:
+        load(home)
+
+    assert "hunter2canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("mysql://u:p@h/x", "mysql://u:***@h/x"),
+        ("mysql://u:p@ss@h/x", "mysql://u:***@h/x"),
+        ("postgresql://u@h/x", "postgresql://u@h/x"),
+        ("sqlite:////tmp/x.db", "sqlite:////tmp/x.db"),
+    ],
+)
+def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert masked_url(url) == shown
+
+
+def test_a_relative_home_is_one_problem_and_not_five() -> None:
+    with pytest.raises(ConfigError, match="SMART_CRON_HOME must be an absolute path, got 'here'") as refused:
+        load_config({"SMART_CRON_HOME": "here"})
+
+    assert len(refused.value.problems) == 1
+
+
+def test_a_relative_script_directory_is_refused(home: Path) -> None:
+    write_file(home, 'script_directories = ["jobs"]\n')
+
+    with pytest.raises(ConfigError, match="'jobs' is not an absolute path"):
+        load(home)
+
+
+def test_settings_for_everyone_that_cannot_even_be_looked_for_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Closed(type(Path())):  # type: ignore[misc]
+        def exists(self) -> bool:
+            raise PermissionError(13, "Permission denied")
+
+        def open(self, *_: object, **__: object) -> None:
+            raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("smart_cron.config.SYSTEM_FILE", Closed("/etc/smart-cron/smart-cron.toml"))
+
+    with pytest.raises(ConfigError, match="cannot be read by this user"):
+        load_config({})

@@ -29,8 +29,8 @@ def test_a_due_slot_runs_once_and_leaves_output_exit_code_and_figures(home: Home
     row = home.house.store.tasks.get("hello")
     assert (row.total_executions, row.total_successes, row.is_running) == (1, 1, False)
     assert row.last_run_at == run["started_at"]
-    assert home.log_text().count("Task completed successfully: hello") == 1
     assert task.id == run["task_id"]
+    wait_until(lambda: home.log_text().count("Task completed successfully: hello") == 1, "the line in the log")
 
 
 def test_a_failure_is_retried_until_it_works(home: Home) -> None:

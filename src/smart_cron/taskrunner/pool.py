@@ -117,7 +117,7 @@ class Pool:
         """Return a supervisor without a run, the one that worked last, or a new one; raise OSError."""
         while self._free:
             seat = self._free.pop()
-            if seat.fd in self.by_fd:
+            if self.hears(seat):
                 return seat
         return self._fork()
 
@@ -138,10 +138,15 @@ class Pool:
 
     def deafen(self, seat: Seat) -> None:
         """Close the line to a supervisor: an idle one ends by it, one with a run goes on alone."""
-        if self.by_fd.pop(seat.fd, None) is not None:
+        if self.hears(seat):
             assert self._epoll is not None
+            del self.by_fd[seat.fd]
             self._epoll.unregister(seat.fd)
             seat.close()
+
+    def hears(self, seat: Seat) -> bool:
+        """Whether the line to it is open. Its number alone says nothing: a later supervisor's line may have it."""
+        return self.by_fd.get(seat.fd) is seat
 
     def forget(self, seat: Seat) -> None:
         """Strike out a supervisor that has ended."""
@@ -175,8 +180,12 @@ class Pool:
         finally:
             theirs.close()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        return self.seat(pid, ours)
+
+    def seat(self, pid: int, connection: socket.socket) -> Seat:
+        """Take in a supervisor: hear what it tells, and know it when it ends."""
         assert self._epoll is not None
-        seat = Seat(pid, ours)
+        seat = Seat(pid, connection)
         self.by_fd[seat.fd] = self.by_pid[pid] = seat
         self._epoll.register(seat.fd, select.EPOLLIN)
         return seat

@@ -107,7 +107,7 @@ class Runner:
 
     def _handle(self, fd: int, event: int) -> None:
         if (seat := self._pool.by_fd.get(fd)) is not None:
-            self._hear(seat, event)
+            self._hear(seat)
         elif fd == self._wake:
             os.read(fd, 512)
             self._reap()
@@ -119,18 +119,20 @@ class Runner:
 
     # Supervisors
 
-    def _hear(self, seat: Seat, event: int) -> None:
+    def _hear(self, seat: Seat) -> bool:
+        """Take one message in; False where there is none."""
         message = seat.receive()
+        if message == b"":
+            self._pool.deafen(seat)
         if not message:
-            if message is not None or event & (select.EPOLLHUP | select.EPOLLERR):
-                self._pool.deafen(seat)
-            return
+            return False
         kind, body = message[:1], message[1:]
         if kind == protocol.STARTED:
             self._desk.publish(body)
-            return
+            return True
         self._release_seat(seat, reusable=kind in (protocol.FINISHED, protocol.REFUSED))
         self._desk.publish(body)
+        return True
 
     def _release_seat(self, seat: Seat, *, reusable: bool) -> None:
         self._by_run.pop(seat.run_id or "", None)
@@ -154,8 +156,8 @@ class Runner:
 
     def _bury(self, seat: Seat) -> None:
         # What it told before its end is still in the socket.
-        while seat.fd in self._pool.by_fd:
-            self._hear(seat, select.EPOLLHUP)
+        while self._pool.hears(seat) and self._hear(seat):
+            pass
         self._pool.forget(seat)
         if seat.run_id is not None:
             self._lost.append(seat)

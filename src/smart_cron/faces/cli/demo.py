@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from smart_cron.core.errors import SmartCronError
-from smart_cron.core.run import Status
+from smart_cron.core.run import PENDING_STATUSES, ErrorType, Status
 from smart_cron.faces.cli.demo_master import DemoMaster, environment_of
 from smart_cron.faces.cli.demo_progress import Progress, progress
 from smart_cron.faces.cli.demo_tasks import ACTOR, INTENTS, define, set_slots
@@ -126,7 +126,7 @@ def _watch(house: House, master: DemoMaster, *, quiet: bool) -> Results:
             return _look_on(house, master, shown, _Scene(tasks, seen_before), quiet=quiet)
         finally:
             master.end()
-            _disable(house, tasks)
+            _put_away(house, tasks)
 
 
 class _Scene:
@@ -142,7 +142,7 @@ class _Scene:
         for row in house.store.history.since(after_id=self._seen_before, limit=PAGE):
             name = row["task_name"]
             first = found[name][0] if name in found else row
-            # A minute may pass meanwhile, and the patterns go on then: those slots are no part of the story.
+            # Where it is just night, a pattern's own slot may come due meanwhile: it is no part of the story.
             if name in self._names and row["scheduled_for"] == first["scheduled_for"]:
                 found.setdefault(name, []).append(row)
         return found
@@ -178,11 +178,16 @@ def _whole(house: House, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str,
     return [house.store.history.run(str(row["id"])) for row in rows]
 
 
-def _disable(house: House, tasks: Sequence[Task]) -> None:
-    """The demo is over: a master that is started here later must not go on with it each minute."""
+def _put_away(house: House, tasks: Sequence[Task]) -> None:
+    """The demo is over: a master that is started here later must not go on with it."""
     with house.store.database.transaction():
         for task in tasks:
             house.store.tasks.set_enabled(task.id, False, actor=ACTOR)
+    for task in tasks:
+        for row in house.store.history.runs(task_id=task.id, statuses=PENDING_STATUSES):
+            house.store.history.request_cancel(
+                row["id"], reason=ErrorType.CANCELLED, actor=ACTOR, now=house.clock.now()
+            )
 
 
 def _is_good(name: str, results: Results) -> bool:

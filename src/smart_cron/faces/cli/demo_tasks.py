@@ -82,6 +82,6 @@ def _with_intent(house: House, task: Task) -> Task:
 
 
 def set_slots(house: House, tasks: Sequence[Task], *, first: datetime) -> None:
-    """Give each task its next slot by hand, a second apart: their patterns would have us wait for the minute."""
+    """Give each task its next slot by hand, a second apart: their patterns would have us wait for the night."""
     for place, task in enumerate(tasks):
         house.store.tasks.set_next_run(task.id, first + timedelta(seconds=place), actor=ACTOR)

@@ -21,6 +21,8 @@ TABLES = (
     "smart_cron_skipped_slots",
     "smart_cron_alerts",
     "smart_cron_audit_log",
+    "smart_cron_nodes",
+    "smart_cron_holds",
 )
 
 

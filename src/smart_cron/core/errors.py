@@ -91,3 +91,35 @@ class SchemaError(DatabaseError):
 
 class TaskRunnerError(SmartCronError):
     """The task runner of this node cannot be started or reached."""
+
+
+class NodeNameTakenError(SmartCronError):
+    """Another state directory takes part under this name; both identities are shown."""
+
+    def __init__(self, name: str, *, theirs: str, their_host: str, ours: str) -> None:
+        super().__init__(
+            f"a node '{name}' takes part already: identity {theirs} on host {their_host}; this one is {ours}.",
+            remedy="Give this one another node_name; or, where the other is gone for good, "
+            f"'smart-cron node forget {name}'.",
+        )
+        self.name, self.theirs, self.ours = name, theirs, ours
+
+
+class UnknownNodeError(SmartCronError):
+    """No node has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no node '{name}'.", remedy="'smart-cron node list' shows them all.")
+        self.name = name
+
+
+class RestoredDatabaseError(SmartCronError):
+    """The database knows less than this node remembers of it: it was restored, or another one was put in its place."""
+
+    def __init__(self, name: str, *, known: int, remembered: int) -> None:
+        super().__init__(
+            f"the database was restored or exchanged: it knows of {known} heartbeats of node '{name}', which made "
+            f"{remembered}.",
+            remedy="Nothing is started until 'smart-cron recover' has settled the slots since then.",
+        )
+        self.name, self.known, self.remembered = name, known, remembered

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-# A claim is void this long after it was made (DESIGN §2): long enough for a busy machine, short enough to retry.
-LAUNCH_WINDOW = timedelta(seconds=60)
+from smart_cron.core.node import LAUNCH_WINDOW
+
+__all__ = ["LAUNCH_WINDOW", "EngineSettings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,3 +27,9 @@ class EngineSettings:
     script_directories: tuple[str, ...] | None = None
     task_path: str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     task_lang: str = "C.UTF-8"
+    node_tags: tuple[str, ...] = ()
+    heartbeat: timedelta = timedelta(seconds=5)
+    node_silence: timedelta = timedelta(seconds=30)
+    max_concurrent_total: int | None = None
+    catch_up_per_minute: int = 600
+    deadlock_timeout: timedelta = timedelta(seconds=600)

@@ -17,7 +17,8 @@ class Dialect:
 
     name: str
     column_types: Mapping[str, str]
-    now_sql = "SELECT CURRENT_TIMESTAMP(6)"
+    # The database's own clock, now, as a value for an instant's column.
+    now_expression = "CURRENT_TIMESTAMP(6)"
     version_sql = "SELECT VERSION()"
     # What another value of tells that another connection has written; None where nothing does.
     data_version_sql: str | None = None
@@ -26,6 +27,11 @@ class Dialect:
     lock_skipping = " FOR UPDATE SKIP LOCKED"
     # Whether rows for one statement travel as a JSON text; else the driver loops over one prepared statement.
     takes_rows_as_json = True
+
+    @property
+    def now_sql(self) -> str:
+        """Return the SELECT that reads the database's own clock."""
+        return f"SELECT {self.now_expression}"
 
     def force_index(self, index: str) -> str:  # noqa: ARG002 — for those that can
         """Return what makes a read keep to an index, so that no sort or scan locks more rows than it returns."""
@@ -70,7 +76,7 @@ class SQLite(Dialect):
     """Locks are the transaction's own: BEGIN IMMEDIATE lets one writer in at a time."""
 
     name = "sqlite"
-    now_sql = "SELECT strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')"
+    now_expression = "strftime('%%Y-%%m-%%d %%H:%%M:%%f000', 'now')"
     version_sql = "SELECT sqlite_version()"
     data_version_sql = "PRAGMA data_version"
     lock = lock_skipping = ""
@@ -147,7 +153,7 @@ class PostgreSQL(Dialect):
 
     name = "postgresql"
     column_types: Mapping[str, str] = {INT: "bigint", FLOAT: "double precision", TEXT: "text", INSTANT: "timestamptz"}
-    now_sql = "SELECT clock_timestamp()"
+    now_expression = "clock_timestamp()"
     version_sql = "SHOW server_version"
 
     def rows_source(self, columns: Mapping[str, str]) -> str:

@@ -1,8 +1,9 @@
 """Where an execution stands in line, as the generated column `queue_rank` says it: one index serves every queue.
 
-A waiting execution ranks by its priority, 1 to 10; the other kinds of waiting lie below zero, each in a stretch of its
-own, so that a storm of delayed or blocked ones never stands before a claim. What a node holds ranks 0: whoever asks
-for it reads no more than that, however long the queue.
+A waiting execution ranks by its priority, 1 to 10, within its lane: what is bound to a tag and what makes up for an
+old slot have lanes of their own, since it may not start here, or not yet, and must stand in nobody's way. The other
+kinds of waiting lie below zero, each in a stretch of its own, so that a storm of delayed or blocked ones never stands
+before a claim. What a node holds ranks 0: whoever asks for it reads no more than that, however long the queue.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from collections.abc import Iterable
 from smart_cron.core.run import ACTIVE_STATUSES, HELD_STATUSES, UNSTARTED_STATUSES, Status
 
 LOWEST_PRIORITY = 10
+# A rank is lane + priority.
+CATCH_UP_LANE = 20
+TAGGED_LANE = 40
 HELD_RANK = 0
 DELAYED_RANK = -1
 QUEUED_RANK = -2
@@ -34,7 +38,9 @@ FAILURES = tuple(
 )
 
 QUEUE_RANK = f"""CASE status
-    WHEN 'waiting' THEN priority WHEN 'delayed' THEN {DELAYED_RANK} WHEN 'queued' THEN {QUEUED_RANK}
+    WHEN 'waiting' THEN priority + {CATCH_UP_LANE} * catch_up
+        + CASE WHEN node_tag IS NULL THEN 0 ELSE {TAGGED_LANE} END
+    WHEN 'delayed' THEN {DELAYED_RANK} WHEN 'queued' THEN {QUEUED_RANK}
     WHEN 'blocked' THEN priority - 20 {" ".join(f"WHEN '{status}' THEN {HELD_RANK}" for status in HELD_STATUSES)} END"""
 ACTIVE_TASK_ID = f"CASE WHEN status IN ({quoted(IN_THE_WAY)}) THEN task_id END"
 FAILURE_STATUS = f"CASE WHEN status IN ({quoted(FAILURES)}) THEN status END"

@@ -12,6 +12,41 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name="Hold",
+            fields=[
+                ("id", models.AutoField(primary_key=True, serialize=False)),
+                ("kind", smart_cron.store.fields.Varchar(max_length=20, unique=True)),
+                ("reason", smart_cron.store.fields.Varchar(max_length=500)),
+                ("actor", smart_cron.store.fields.Varchar(max_length=100)),
+                ("created_at", smart_cron.store.fields.Instant(db_default=django.db.models.functions.datetime.Now())),
+            ],
+            options={
+                "db_table": "smart_cron_holds",
+            },
+        ),
+        migrations.CreateModel(
+            name="Node",
+            fields=[
+                ("id", models.AutoField(primary_key=True, serialize=False)),
+                ("node_name", smart_cron.store.fields.Varchar(max_length=100, unique=True)),
+                ("identity", smart_cron.store.fields.Varchar(max_length=64)),
+                ("boot_id", smart_cron.store.fields.Varchar(max_length=64)),
+                ("host", smart_cron.store.fields.Varchar(max_length=255)),
+                ("version", smart_cron.store.fields.Varchar(max_length=50)),
+                ("master_pid", smart_cron.store.fields.Int(null=True)),
+                ("tags", smart_cron.store.fields.Varchar(db_default="", max_length=500)),
+                ("max_concurrent", smart_cron.store.fields.Int()),
+                ("heartbeats", smart_cron.store.fields.BigInt(db_default=0)),
+                ("heartbeat_at", smart_cron.store.fields.Instant(null=True)),
+                ("started_at", smart_cron.store.fields.Instant(db_default=django.db.models.functions.datetime.Now())),
+                ("stopped_at", smart_cron.store.fields.Instant(null=True)),
+                ("forgotten_at", smart_cron.store.fields.Instant(null=True)),
+            ],
+            options={
+                "db_table": "smart_cron_nodes",
+            },
+        ),
+        migrations.CreateModel(
             name="Alert",
             fields=[
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
@@ -114,6 +149,7 @@ class Migration(migrations.Migration):
                 ("start_before", smart_cron.store.fields.Instant(null=True)),
                 ("task_group", smart_cron.store.fields.Varchar(max_length=100, null=True)),
                 ("node_tag", smart_cron.store.fields.Varchar(max_length=100, null=True)),
+                ("catch_up", smart_cron.store.fields.Flag(db_default=0)),
                 ("node", smart_cron.store.fields.Varchar(max_length=100, null=True)),
                 ("incarnation", smart_cron.store.fields.Varchar(max_length=100, null=True)),
                 ("run_id", smart_cron.store.fields.Varchar(max_length=36, null=True, unique=True)),
@@ -131,6 +167,7 @@ class Migration(migrations.Migration):
                 ("cancel_requested_at", smart_cron.store.fields.Instant(null=True)),
                 ("requested_by", smart_cron.store.fields.Varchar(max_length=100, null=True)),
                 ("reason", smart_cron.store.fields.Varchar(max_length=255, null=True)),
+                ("settled_by", smart_cron.store.fields.Varchar(max_length=100, null=True)),
                 ("late", smart_cron.store.fields.Flag(db_default=0)),
                 ("created_at", smart_cron.store.fields.Instant(db_default=django.db.models.functions.datetime.Now())),
                 (
@@ -138,7 +175,7 @@ class Migration(migrations.Migration):
                     models.GeneratedField(
                         db_persist=True,
                         expression=smart_cron.store.fields.RowSql(
-                            "CASE status\n    WHEN 'waiting' THEN priority WHEN 'delayed' THEN -1 WHEN 'queued' THEN -2\n    WHEN 'blocked' THEN priority - 20 WHEN 'claimed' THEN 0 WHEN 'running' THEN 0 WHEN 'unreachable' THEN 0 END"
+                            "CASE status\n    WHEN 'waiting' THEN priority + 20 * catch_up\n        + CASE WHEN node_tag IS NULL THEN 0 ELSE 40 END\n    WHEN 'delayed' THEN -1 WHEN 'queued' THEN -2\n    WHEN 'blocked' THEN priority - 20 WHEN 'claimed' THEN 0 WHEN 'running' THEN 0 WHEN 'unreachable' THEN 0 END"
                         ),
                         output_field=smart_cron.store.fields.TinyInt(),
                     ),
@@ -307,6 +344,7 @@ class Migration(migrations.Migration):
                 ("max_output_bytes", smart_cron.store.fields.BigInt(db_default=10000000)),
                 ("nice", smart_cron.store.fields.TinyInt(db_default=0)),
                 ("sandbox", smart_cron.store.fields.Varchar(db_default="standard", max_length=10)),
+                ("sandbox_network", smart_cron.store.fields.Flag(db_default=1)),
                 ("keep_processes", smart_cron.store.fields.Flag(db_default=0)),
                 ("merge_output", smart_cron.store.fields.Flag(db_default=0)),
                 ("origin", smart_cron.store.fields.Varchar(max_length=255, null=True)),

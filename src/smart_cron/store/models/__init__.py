@@ -1,6 +1,7 @@
-"""The tables: the specification's eight, and the slots that did not run. Rows without behaviour."""
+"""The tables: the specification's eight, the slots that did not run, nodes and holds. Rows without behaviour."""
 
 from smart_cron.store.models.executions import Execution, SkippedSlots
+from smart_cron.store.models.nodes import Hold, Node
 from smart_cron.store.models.surroundings import Alert, AuditEntry, Backup, HealthCheck, Metric, RateLimit
 from smart_cron.store.models.tasks import TaskConfig
 
@@ -10,7 +11,9 @@ __all__ = [
     "Backup",
     "Execution",
     "HealthCheck",
+    "Hold",
     "Metric",
+    "Node",
     "RateLimit",
     "SkippedSlots",
     "TaskConfig",

@@ -51,6 +51,8 @@ class Execution(models.Model):
     start_before = Instant(null=True)
     task_group = Varchar(max_length=100, null=True)
     node_tag = Varchar(max_length=100, null=True)
+    # An old slot, made up for: such runs have a lane of their own, so that a storm of them starves nobody.
+    catch_up = Flag(db_default=0)
     node = Varchar(max_length=100, null=True)
     incarnation = Varchar(max_length=100, null=True)
     run_id = Varchar(max_length=36, null=True, unique=True)
@@ -68,6 +70,8 @@ class Execution(models.Model):
     cancel_requested_at = Instant(null=True)
     requested_by = Varchar(max_length=100, null=True)
     reason = Varchar(max_length=255, null=True)
+    # The node that settled a run of another one, which was silent for too long; its own late word replaces that.
+    settled_by = Varchar(max_length=100, null=True)
     late = Flag(db_default=0)
     created_at = Instant(db_default=Now())
 

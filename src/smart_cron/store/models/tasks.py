@@ -86,6 +86,7 @@ class TaskConfig(models.Model):
     max_output_bytes = BigInt(db_default=10_000_000)
     nice = TinyInt(db_default=0)
     sandbox = Varchar(max_length=10, db_default="standard")
+    sandbox_network = Flag(db_default=1)
     keep_processes = Flag(db_default=0)
     merge_output = Flag(db_default=0)
     origin = Varchar(max_length=255, null=True)

@@ -1,0 +1,122 @@
+"""This node among the others: it introduces itself, beats, and sees to what silent nodes left behind.
+
+All ages are by the database's clock, so nodes whose clocks differ agree on who is silent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from smart_cron.core.node import NodeIdentity, NodeRecord, NodeState, lives_until
+from smart_cron.core.outcome import settle
+from smart_cron.core.ports import Database, Log, NodeStore, RecordStore
+from smart_cron.core.run import EndCause, HeldRun, OpenRun, RunEnd, Settlement
+from smart_cron.engine.settings import EngineSettings
+
+
+class BeatMemory:
+    """The number of this node's latest heartbeat, kept beside its run files: a restored database knows a smaller one.
+
+    It is written after the database has the beat and never synced: one that is too small proves nothing and does no
+    harm.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> int:
+        try:
+            return int(self._path.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return 0
+
+    def write(self, beats: int) -> None:
+        part = self._path.with_name(f".{self._path.name}.part")
+        part.write_text(f"{beats}\n", encoding="ascii")
+        part.replace(self._path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What settling for another node needs."""
+
+    database: Database
+    nodes: NodeStore
+    records: RecordStore
+    log: Log
+    jitter: Callable[[], float]
+
+
+class Membership:
+    """Owns this node's row. `enter` first, `beat` now and then, `leave` in the end."""
+
+    def __init__(
+        self, *, node: NodeIdentity, memory: BeatMemory, surroundings: Surroundings, settings: EngineSettings
+    ) -> None:
+        self._node, self._memory, self._around, self._settings = node, memory, surroundings, settings
+        self._silent: set[str] = set()
+
+    def enter(self) -> None:
+        """Take part. Raise NodeNameTakenError or RestoredDatabaseError where that would do harm."""
+        nodes, silence = self._around.nodes, self._settings.node_silence
+        self._memory.write(nodes.register(self._node, beaten=self._memory.read(), silence=silence))
+
+    def beat(self) -> None:
+        """Say that we live, then look after the others. Raises as `enter` does, where we were struck out meanwhile."""
+        nodes = self._around.nodes
+        beaten = nodes.beat(self._node, beaten=self._memory.read(), silence=self._settings.node_silence)
+        self._memory.write(beaten)
+        others = [record for record in nodes.nodes() if record.name != self._node.name]
+        if others:
+            self._look_after(others, self._around.database.now())
+
+    def leave(self) -> None:
+        """Say that the silence to come is meant."""
+        self._around.nodes.retire(self._node)
+
+    def _look_after(self, others: Sequence[NodeRecord], now: datetime) -> None:
+        silence = self._settings.node_silence
+        silent = [record for record in others if record.state(now=now, silence=silence) is NodeState.SILENT]
+        self._tell({record.name for record in silent})
+        holding = [record for record in silent if record.held]
+        if holding:
+            self._around.nodes.mark_unreachable([record.name for record in holding])
+        for record in holding:
+            self._settle_what_ended(record, now)
+
+    def _settle_what_ended(self, record: NodeRecord, now: datetime) -> None:
+        held = self._around.records.held(node=record.name)
+        over = [run for run in held if lives_until(run, heard_at=record.heard_at) < now]
+        if over:
+            reason = f"its node '{record.name}' has been silent since {record.heard_at:%Y-%m-%d %H:%M:%S} UTC"
+            settle_for_another(self._around, over, reason=reason, by=self._node.name, now=now)
+
+    def _tell(self, silent: set[str]) -> None:
+        for name in sorted(silent - self._silent):
+            self._around.log.error("Node fell silent", silent_node=name)
+        for name in sorted(self._silent - silent):
+            self._around.log.warning("Node is back, or was struck out", node=name)
+        self._silent = silent
+
+
+def settle_for_another(
+    around: Surroundings, runs: Sequence[HeldRun], *, reason: str, by: str, now: datetime
+) -> list[Settlement]:
+    """Record these runs of another node as lost, by *by*; what their own node says later replaces it."""
+    with around.database.transaction():
+        opened = around.records.lock_open([(run.execution_id, run.run_id) for run in runs])
+        settlements = [_as_lost(run, around.jitter(), reason, now) for run in opened]
+        around.records.settle(settlements, now=now)
+        if opened:
+            around.nodes.note_settled_by([run.execution_id for run in opened], by)
+    for settlement in settlements:
+        around.log.error("Task completed with status lost", task=settlement.run.task_name, error=reason)
+    return settlements
+
+
+def _as_lost(run: OpenRun, jitter: float, reason: str, now: datetime) -> Settlement:
+    end = RunEnd(run_id=run.run_id, execution_id=run.execution_id, cause=EndCause.LOST, reason=reason, completed_at=now)
+    return settle(run, end, now=now, jitter=jitter, stdout_copy=None, stderr_copy=None)

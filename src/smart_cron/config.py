@@ -8,19 +8,21 @@ a table and its key) wins over the file; the variable's name with `_FILE` behind
 from __future__ import annotations
 
 import os
+import re
 import socket
 import stat
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
     InitSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -61,15 +63,21 @@ class Config(BaseSettings):
     backup_dir: Path
     database: DatabaseConfig = DatabaseConfig()
     node_name: str = Field(default_factory=socket.gethostname, min_length=1, max_length=100)
+    node_tags: Annotated[tuple[str, ...], NoDecode] = ()
+    heartbeat_seconds: int = Field(default=5, ge=1, le=3600)
+    node_silence_seconds: int = Field(default=30, ge=2, le=86_400)
     time_zone: str = Field(default_factory=machine_zone)
     max_execution_time: int = Field(default=55, ge=1, le=86_400)
     max_concurrent: int = Field(default=10, ge=1, le=10_000)
+    max_concurrent_total: int | None = Field(default=None, ge=1, le=1_000_000)
+    catch_up_per_minute: int = Field(default=600, ge=1, le=1_000_000)
     deadlock_timeout: int = Field(default=600, ge=1, le=604_800)
     misfire_grace_seconds: int = Field(default=60, ge=1, le=86_400)
     group_limits: dict[str, int] = Field(default_factory=dict)
     script_directories: tuple[Path, ...] | None = None
     task_path: str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     task_lang: str = "C.UTF-8"
+    start_task_runner: bool = True
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
 
     @field_validator("time_zone")
@@ -92,6 +100,29 @@ class Config(BaseSettings):
         for path in paths or ():
             cls._absolute(path)
         return paths
+
+    @field_validator("node_tags", mode="before")
+    @classmethod
+    def _split_tags(cls, value: object) -> object:
+        return [part for part in value.split(",") if part] if isinstance(value, str) else value
+
+    @field_validator("node_tags")
+    @classmethod
+    def _plain_tags(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
+        for tag in tags:
+            if not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", tag):
+                raise ValueError(f"'{tag}' is no tag; a tag is up to 100 letters, digits, '_', '-' and '.'")
+        return tags
+
+    @model_validator(mode="after")
+    def _silence_outlasts_heartbeats(self) -> Self:
+        # A node that is late by one beat is not gone: two may be lost before anyone says so.
+        if self.node_silence_seconds < 2 * self.heartbeat_seconds:
+            raise ValueError(
+                f"node_silence_seconds ({self.node_silence_seconds}) must be at least twice heartbeat_seconds "
+                f"({self.heartbeat_seconds}), or living nodes count as silent"
+            )
+        return self
 
     @field_validator("group_limits")
     @classmethod
@@ -232,5 +263,6 @@ def _problem(fault: Any) -> str:
     key = ".".join(str(part) for part in fault["loc"]) or "settings"
     if fault["type"] == "extra_forbidden":
         return f"{key} is no setting"
-    shown = "" if "url" in key else f", got {fault['input']!r}"
+    # A fault of the settings as a whole is told without them: there is a password among them.
+    shown = "" if "url" in key or not fault["loc"] else f", got {fault['input']!r}"
     return f"{key}: {fault['msg'].removeprefix('Value error, ')}{shown}"

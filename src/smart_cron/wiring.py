@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 import pwd
 import random
@@ -23,13 +24,15 @@ from smart_cron.core.task import TaskDefinition
 from smart_cron.engine.clock import SystemClock
 from smart_cron.engine.launcher import RunnerLauncher
 from smart_cron.engine.master import Master, Stores
+from smart_cron.engine.membership import Surroundings, settle_for_another
 from smart_cron.engine.orders import OrderBook
 from smart_cron.engine.settings import EngineSettings
 from smart_cron.logs.events import open_event_log
 from smart_cron.store.gateway import Store, open_store
 from smart_cron.taskrunner import runfile
-from smart_cron.taskrunner.client import RunnerClient
+from smart_cron.taskrunner.client import RunnerClient, runner_command
 from smart_cron.taskrunner.script import check_script
+from smart_cron.taskrunner.succession import retire_other_versions
 
 # Retries of many tasks that failed together must not come back together.
 JITTER = 0.1
@@ -48,10 +51,11 @@ class House:
         """Return a master of this node; `hold_node` must be held while it works."""
         require_owner(self.config)
         _require_run_dir(self.config)
+        self._retire_older_task_runners()
         settings = engine_settings(self.config)
         orders = OrderBook(settings)
         launcher = RunnerLauncher(
-            client=RunnerClient(state_dir=self.config.state_dir, run_dir=self.config.run_dir, version=__version__),
+            client=runner_client(self.config),
             state_dir=self.config.state_dir,
             orders=orders,
             clock=self.clock,
@@ -75,9 +79,14 @@ class House:
             log=self.log,
             settings=settings,
             booted_at=booted_at(self.config.state_dir, self.clock),
-            jitter=lambda: random.uniform(-JITTER, JITTER),
+            jitter=_jitter,
             reread=reread,
         )
+
+    def _retire_older_task_runners(self) -> None:
+        config = self.config
+        for pid in retire_other_versions(state_dir=config.state_dir, run_dir=config.run_dir, version=__version__):
+            self.log.info("Task runner of another version takes no more runs", pid=pid)
 
     @contextmanager
     def hold_node(self) -> Iterator[bool]:
@@ -93,6 +102,22 @@ class House:
         with self.hold_node() as held:
             return not held
 
+    def forget_node(self, name: str, *, actor: str) -> int:
+        """Settle what a node holds as lost and strike it out; return how many runs were lost. It must not be alive."""
+        now = self.store.database.now()
+        held = self.store.records.held(node=name)
+        reason = f"its node '{name}' was struck out"
+        around = self._surroundings()
+        lost = settle_for_another(around, held, reason=reason, by=self.config.node_name, now=now) if held else []
+        self.store.nodes.forget(name, actor=actor)
+        return len(lost)
+
+    def _surroundings(self) -> Surroundings:
+        store = self.store
+        return Surroundings(
+            database=store.database, nodes=store.nodes, records=store.records, log=self.log, jitter=_jitter
+        )
+
     def check_script(self, definition: TaskDefinition) -> str | None:
         """Return what is wrong with the task's script as a sentence, or None."""
         if definition.script is None:
@@ -103,6 +128,31 @@ class House:
         """Write what is buffered and hang up."""
         self.log.flush()
         self.store.database.close()
+
+
+def runner_client(config: Config) -> RunnerClient:
+    """Return a client of this node's task runner; it starts one where the settings do not leave that to a unit."""
+    return RunnerClient(
+        state_dir=config.state_dir, run_dir=config.run_dir, version=__version__, start=config.start_task_runner
+    )
+
+
+def task_runner_command(config: Config) -> list[str]:
+    """Return the command that is this node's task runner: in the foreground, for a unit, and never idle.
+
+    Raises SmartCronError where there is no home, or where it is another user's.
+    """
+    _require_home(config)
+    require_owner(config)
+    _require_run_dir(config)
+    command = runner_command(
+        state_dir=config.state_dir, run_dir=config.run_dir, version=__version__, idle_seconds=math.inf
+    )
+    return [*command, "--foreground", "yes"]
+
+
+def _jitter() -> float:
+    return random.uniform(-JITTER, JITTER)
 
 
 def _open_lock(state_dir: Path) -> int:
@@ -257,6 +307,12 @@ def engine_settings(config: Config) -> EngineSettings:
         script_directories=None if folders is None else tuple(map(str, folders)),
         task_path=config.task_path,
         task_lang=config.task_lang,
+        node_tags=config.node_tags,
+        heartbeat=timedelta(seconds=config.heartbeat_seconds),
+        node_silence=timedelta(seconds=config.node_silence_seconds),
+        max_concurrent_total=config.max_concurrent_total,
+        catch_up_per_minute=config.catch_up_per_minute,
+        deadlock_timeout=timedelta(seconds=config.deadlock_timeout),
     )
 
 
@@ -333,6 +389,7 @@ SETTINGS_TEMPLATE = """\
 # deadlock_timeout = 600       # seconds past its timeout after which a run counts as stuck
 # misfire_grace_seconds = 60   # a slot older than this was missed
 # time_zone = "Europe/Berlin"  # of tasks that name none; default: the machine's
+# start_task_runner = true     # false where the task runner is a systemd unit of its own
 # script_directories = ["/srv/jobs"]  # default: any that only root or the service user can write
 # log_level = "INFO"
 

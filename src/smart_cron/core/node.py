@@ -1,4 +1,4 @@
-"""Nodes as values: who takes part, when one counts as silent, and when a run of a silent one can no longer live."""
+"""Nodes as values: who takes part, when one is silent, when its runs can no longer live, and what is held back."""
 
 from __future__ import annotations
 
@@ -71,6 +71,23 @@ class NodeRecord:
     def heard_at(self) -> datetime:
         """When it was heard of last."""
         return max(at for at in (self.heartbeat_at, self.stopped_at, self.started_at) if at is not None)
+
+
+class HoldKind(StrEnum):
+    """Why nothing is started anywhere, and with it how that is undone."""
+
+    STOPPED = "stopped"  # `stop-all`; undone by `stop-all --resume`
+    RESTORED = "restored"  # the database came from a backup; undone by `recover`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """One reason for which nothing is started on any node. `kind` is a HoldKind, or what somebody wrote by SQL."""
+
+    kind: str
+    reason: str
+    actor: str
+    since: datetime | None
 
 
 def lives_until(run: HeldRun, *, heard_at: datetime) -> datetime:

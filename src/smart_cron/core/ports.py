@@ -7,10 +7,14 @@ share one. Rows that a `lock_*` method returns stay locked until that transactio
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from smart_cron.core.held import HeldRange
+from smart_cron.core.ledger import LedgerRange, LedgerRun, LedgerTask
+from smart_cron.core.node import Hold, NodeIdentity, NodeRecord
 from smart_cron.core.run import (
     Claim,
     DueTask,
@@ -25,6 +29,7 @@ from smart_cron.core.run import (
     WaitingRun,
 )
 from smart_cron.core.task import Task, TaskDefinition
+from smart_cron.core.task_past import Change, Marks
 
 
 class Clock(Protocol):
@@ -233,6 +238,73 @@ class HistoryStore(Protocol):
     def since(self, *, after_id: int, limit: int) -> Iterator[dict[str, Any]]: ...
 
 
+class NodeStore(Protocol):
+    """Who takes part. Times are the database's own clock."""
+
+    def register(self, node: NodeIdentity, *, beaten: int, silence: timedelta) -> int:
+        """Enter the node, or find it again; return the number of its heartbeats.
+
+        *beaten* is the number that its state directory remembers. Raise NodeNameTakenError where another state
+        directory has this name and lives or holds runs, RestoredDatabaseError where the database remembers less.
+        """
+
+    def beat(self, node: NodeIdentity, *, beaten: int, silence: timedelta) -> int:
+        """Say that the node lives; return the new number of its heartbeats. Raises as `register` does."""
+
+    def retire(self, node: NodeIdentity) -> None:
+        """Say that the node ends in order: it is absent from now on, not silent."""
+
+    def nodes(self) -> Sequence[NodeRecord]:
+        """Return every node that was ever here, by name, with the number of runs that it holds."""
+
+    def mark_unreachable(self, names: Sequence[str]) -> int:
+        """Show what these silent nodes hold as unreachable; return how many runs changed."""
+
+    def mark_reachable(self, name: str) -> int:
+        """Show what this node holds as what it is again; return how many runs changed."""
+
+    def note_settled_by(self, execution_ids: Sequence[int], by: str) -> None:
+        """Note who settled these as lost in place of their own node."""
+
+    def reopen_lost(self, keys: Sequence[tuple[int, str]]) -> set[str]:
+        """Open again those (execution id, run id) that others settled as lost: their own node knows how they ended.
+
+        Totals forget what was guessed. Return their run ids; they are to be settled in the same transaction.
+        """
+
+    def forget(self, name: str, *, actor: str) -> None:
+        """Strike a node out; its runs must be settled first. Raise UnknownNodeError where there is none."""
+
+
+class HoldStore(Protocol):
+    """What is held back everywhere. Changes write an audit row for `actor`."""
+
+    def holds(self) -> Sequence[Hold]:
+        """Return the holds that stand, oldest first."""
+
+    def hold(self, kind: str, *, reason: str, actor: str) -> bool:
+        """Start nothing from now on; False where a hold of this kind stands already."""
+
+    def release(self, kind: str, *, actor: str) -> bool:
+        """Let starts go on as far as this hold goes; False where none of this kind stands."""
+
+
+class HeldStore(Protocol):
+    """Slots that wait for a person. Changes write an audit row for `actor`."""
+
+    def held(self, task_id: int | None = None) -> Sequence[HeldRange]:
+        """Return the ranges of held slots, of one task or of all, oldest first."""
+
+    def slots(self, task_id: int) -> Sequence[datetime]:
+        """Return every held slot of a task, range by range."""
+
+    def run(self, task_id: int, slots: AbstractSet[datetime], *, actor: str, now: datetime) -> int:
+        """Turn these held slots into executions, oldest first; return how many were held."""
+
+    def drop(self, task_id: int, slots: AbstractSet[datetime], *, actor: str, now: datetime) -> int:
+        """Record these held slots as skipped for good; return how many were held."""
+
+
 class Launcher(Protocol):
     """The task runner of this node, as the engine sees it."""
 
@@ -259,3 +331,31 @@ class Launcher(Protocol):
 
     def discard(self, run_ids: Sequence[str]) -> None:
         """Forget files of runs whose rows are final and whose launch deadlines have passed."""
+
+
+class LedgerStore(Protocol):
+    """What became of slots, at any length: every iterator reads page by page and holds no transaction."""
+
+    def tasks(self) -> list[LedgerTask]:
+        """Return every task that there is or of which history is kept, by name, then number."""
+
+    def runs(self, task_id: int, *, since: datetime | None, until: datetime | None) -> Iterator[LedgerRun]:
+        """Yield the executions of slots with since <= slot < until, by slot, then attempt."""
+
+    def runs_by_hand(self, task_id: int, *, since: datetime | None, until: datetime | None) -> Iterator[LedgerRun]:
+        """Yield the runs without a slot that were made in since <= instant < until, oldest first."""
+
+    def started_slots(self, task_id: int, *, first: datetime, last: datetime) -> Iterator[datetime]:
+        """Yield the slots in [first, last] that have an execution, in order."""
+
+    def ranges(self, task_id: int, *, since: datetime | None, until: datetime | None) -> Iterator[LedgerRange]:
+        """Yield the ranges of slots that did not run which reach into since <= slot < until, in order."""
+
+    def last_slot(self, task_id: int, *, until: datetime) -> datetime | None:
+        """Return the latest slot before *until* that has an outcome, or None."""
+
+    def changes(self, task_id: int) -> list[Change]:
+        """Return who changed the definition, when and how, oldest first. What SQL changed left no trace."""
+
+    def marks(self, task_id: int) -> Marks | None:
+        """Return what planning last saw of the task, or None where it was deleted."""

@@ -22,6 +22,10 @@ class Store:
     records: ports.RecordStore
     tasks: ports.TaskStore
     history: ports.HistoryStore
+    ledger: ports.LedgerStore
+    held: ports.HeldStore
+    nodes: ports.NodeStore
+    holds: ports.HoldStore
     session: Session
 
 
@@ -42,7 +46,11 @@ def _assembled(alias: str) -> Store:
     from smart_cron.store.alerts import Alerts
     from smart_cron.store.audit import Audit
     from smart_cron.store.claims import Claims
+    from smart_cron.store.held import HeldSlots
     from smart_cron.store.history import History
+    from smart_cron.store.holds import Holds
+    from smart_cron.store.ledger import LedgerReads
+    from smart_cron.store.nodes import Nodes
     from smart_cron.store.plans import Plans
     from smart_cron.store.records import Records
     from smart_cron.store.releases import Releases
@@ -58,5 +66,9 @@ def _assembled(alias: str) -> Store:
         records=Records(session, releases, Alerts(session)),
         tasks=Tasks(session, releases, audit),
         history=History(session, releases, audit),
+        ledger=LedgerReads(session),
+        held=HeldSlots(session, releases, audit),
+        nodes=Nodes(session, releases, audit),
+        holds=Holds(session, audit),
         session=session,
     )

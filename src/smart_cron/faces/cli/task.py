@@ -17,6 +17,7 @@ COMMANDS = {
     "run": ("task_run:run_task", "Run a task now, beside its schedule."),
     "next": ("task_times:next_slots", "Show when a task runs next."),
     "history": ("task_times:history", "Show a task's runs, and slots that did not run."),
+    "held": ("task_held:held", "Decide on slots that wait for a person."),
 }
 
 

@@ -293,7 +293,14 @@ class Migration(migrations.Migration):
             ],
             options={
                 "db_table": "smart_cron_skipped_slots",
-                "indexes": [models.Index(fields=["task_id", "last_slot"], name="smart_cron_skipped_slots_task")],
+                "indexes": [
+                    models.Index(fields=["task_id", "last_slot"], name="smart_cron_skipped_slots_task"),
+                    smart_cron.store.fields.PartialIndex(
+                        condition=models.Q(("outcome", "held")),
+                        fields=["outcome", "task_id"],
+                        name="smart_cron_skipped_slots_held",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(

@@ -121,4 +121,11 @@ class SkippedSlots(models.Model):
 
     class Meta:
         db_table = "smart_cron_skipped_slots"
-        indexes = [models.Index(fields=["task_id", "last_slot"], name="smart_cron_skipped_slots_task")]
+        indexes = [
+            models.Index(fields=["task_id", "last_slot"], name="smart_cron_skipped_slots_task"),
+            PartialIndex(
+                fields=["outcome", "task_id"],
+                name="smart_cron_skipped_slots_held",
+                condition=models.Q(outcome="held"),
+            ),
+        ]

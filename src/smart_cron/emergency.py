@@ -1,0 +1,99 @@
+"""Stop everything now: the specification's emergency stop, without its `crontab -r`, its `pkill` and its UPDATE.
+
+Starts are held back on every node, running trees are ended by their recorded identity, and nothing that was configured
+is lost. It works with the database down as far as that goes: what runs on this node is known from its run files.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smart_cron.core.errors import DatabaseError
+from smart_cron.core.node import HoldKind
+from smart_cron.core.run import HELD_STATUSES, ErrorType
+from smart_cron.taskrunner import stopping
+from smart_cron.taskrunner.records import RunFile
+
+if TYPE_CHECKING:
+    from smart_cron.wiring import House
+
+PAGE = 500
+LOOK_AGAIN_SECONDS = 0.1
+# A supervisor that was asked ends its tree within the task's grace; one that is frozen is ended by force.
+LEAST_PATIENCE_SECONDS = 15.0
+
+
+@dataclass(slots=True)
+class StopReport:
+    """What an emergency stop did: runs asked to end here and elsewhere, and what would not go."""
+
+    held: bool = False
+    database_problem: str | None = None
+    asked_here: int = 0
+    asked_elsewhere: int = 0
+    ended_by_force: list[str] = field(default_factory=list)
+    unkillable: list[str] = field(default_factory=list)
+
+
+def stop_all(
+    house: House, *, reason: str, actor: str, patience_seconds: float, on_progress: Callable[[int], None]
+) -> StopReport:
+    """Hold new starts everywhere and end what runs; *on_progress* hears how many runs still live here."""
+    report = StopReport()
+    runs_dir = house.config.state_dir / "runs"
+    try:
+        house.store.holds.hold(HoldKind.STOPPED, reason=reason, actor=actor)
+        report.held = True
+        report.asked_elsewhere = _ask_by_database(house, actor)
+    except DatabaseError as error:
+        report.database_problem = str(error)
+    _end_here(runs_dir, report, max(patience_seconds, LEAST_PATIENCE_SECONDS), on_progress)
+    return report
+
+
+def _ask_by_database(house: House, actor: str) -> int:
+    """Ask for the end of every run that a node holds; return how many are on other nodes."""
+    elsewhere = 0
+    for row in _held_rows(house):
+        house.store.history.request_cancel(row["id"], reason=ErrorType.STOPPED, actor=actor, now=house.clock.now())
+        elsewhere += row["node"] != house.config.node_name
+    return elsewhere
+
+
+def _held_rows(house: House) -> Iterator[dict[str, Any]]:
+    before: int | None = None
+    while page := house.store.history.runs(statuses=HELD_STATUSES, before_id=before, limit=PAGE):
+        yield from page
+        before = page[-1]["id"]
+
+
+def _end_here(runs_dir: Path, report: StopReport, patience: float, on_progress: Callable[[int], None]) -> None:
+    asked: set[str] = set()
+    give_up_at = time.monotonic() + patience
+    # Claims that were under way when starts were held back may still become runs: look until none is left.
+    while running := stopping.running_here(runs_dir):
+        on_progress(len(running))
+        if time.monotonic() > give_up_at:
+            _force(running, report)
+            return
+        for file in running:
+            if file.run_id not in asked and stopping.ask_to_end(file):
+                asked.add(file.run_id)
+        report.asked_here = len(asked)
+        time.sleep(LOOK_AGAIN_SECONDS)
+
+
+def _force(running: list[RunFile], report: StopReport) -> None:
+    for file in running:
+        _, unkillable = stopping.end_by_force(file)
+        report.ended_by_force.append(file.run_id)
+        report.unkillable += unkillable
+
+
+def resume(house: House, *, actor: str) -> bool:
+    """Undo the hold of an emergency stop; False where none stands."""
+    return house.store.holds.release(HoldKind.STOPPED, actor=actor)

@@ -1,0 +1,120 @@
+"""`smart-cron node`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+
+from smart_cron.core.errors import SmartCronError, UnknownNodeError
+from smart_cron.core.node import NodeRecord, NodeState
+from smart_cron.faces.cli.documents import print_json
+from smart_cron.faces.cli.lazy import LazyGroup
+from smart_cron.faces.cli.options import dry_run_option, json_option
+from smart_cron.faces.cli.session import Session, pass_session
+from smart_cron.faces.cli.tables import Cell, Column, show_table
+from smart_cron.faces.cli.text import span
+
+COMMANDS = {
+    "list": ("node:list_nodes", "List the nodes that share this database."),
+    "forget": ("node:forget", "Strike a node out that is gone for good."),
+}
+COLUMNS = (
+    Column(title="Node", gives_way=True),
+    Column(title="State"),
+    Column(title="Heard of"),
+    Column(title="Runs", right=True),
+    Column(title="Places", right=True),
+    Column(title="Tags"),
+    Column(title="Host"),
+    Column(title="Version"),
+    Column(title="Identity"),
+)
+STYLES = {NodeState.ALIVE: "green", NodeState.SILENT: "bold red"}
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS)
+def node() -> None:
+    """Look at the nodes that share this database."""
+
+
+@click.command("list")
+@json_option
+@pass_session
+def list_nodes(session: Session, /, *, as_json: bool) -> None:
+    """List the nodes that share this database.
+
+    A node is alive while its master's heartbeats come, stopped after an orderly end, and silent otherwise: what a
+    silent one runs is unreachable until it is back, and lost once it can no longer live.
+    """
+    with session.house() as house:
+        records, now = house.store.nodes.nodes(), house.store.database.now()
+        silence = timedelta(seconds=house.config.node_silence_seconds)
+    if as_json:
+        print_json([_document(record, now, silence) for record in records])
+        return
+    rows = [_row(record, now, silence) for record in records]
+    show_table(COLUMNS, rows, empty="No node has taken part yet; a master enters its node when it starts.")
+
+
+def _row(record: NodeRecord, now: datetime, silence: timedelta) -> Sequence[Cell | str]:
+    state = record.state(now=now, silence=silence)
+    return [
+        record.name,
+        Cell(str(state), STYLES.get(state, "")),
+        f"{span((now - record.heard_at).total_seconds())} ago",
+        str(record.held),
+        str(record.max_concurrent),
+        ", ".join(record.tags) or "–",
+        record.host,
+        record.version,
+        record.identity[:8],
+    ]
+
+
+def _document(record: NodeRecord, now: datetime, silence: timedelta) -> Mapping[str, Any]:
+    return {
+        "name": record.name,
+        "state": record.state(now=now, silence=silence),
+        "heard_at": record.heard_at,
+        "started_at": record.started_at,
+        "held": record.held,
+        "max_concurrent": record.max_concurrent,
+        "tags": list(record.tags),
+        "host": record.host,
+        "version": record.version,
+        "master_pid": record.master_pid,
+        "identity": record.identity,
+        "heartbeats": record.heartbeats,
+    }
+
+
+@click.command()
+@click.argument("name")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@dry_run_option
+@pass_session
+def forget(session: Session, /, *, name: str, yes: bool, dry_run: bool) -> None:
+    """Strike a node out that is gone for good.
+
+    Runs that it still holds are recorded as lost, and retried where their task says so. Should it come back after all,
+    it takes part again, and what it knows of those runs replaces the losses.
+    """
+    with session.house() as house:
+        record = next((record for record in house.store.nodes.nodes() if record.name == name), None)
+        if record is None:
+            raise UnknownNodeError(name)
+        silence = timedelta(seconds=house.config.node_silence_seconds)
+        if record.state(now=house.store.database.now(), silence=silence) is NodeState.ALIVE:
+            raise SmartCronError(f"node '{name}' is alive.", remedy="Stop its master first.")
+        text = f"node '{name}' and settle {record.held} runs of it as lost"
+        if dry_run:
+            click.echo(f"Would forget {text}.")
+            return
+        if not yes and sys.stdin.isatty():
+            click.confirm(f"Forget {text}?", abort=True)
+        lost = house.forget_node(name, actor=session.actor)
+    click.echo(f"Node '{name}' is forgotten; {lost} runs were recorded as lost.")

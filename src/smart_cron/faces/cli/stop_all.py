@@ -1,0 +1,115 @@
+"""`smart-cron stop-all`."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from smart_cron.core.errors import SmartCronError
+from smart_cron.faces.cli.documents import print_json
+from smart_cron.faces.cli.errors import FAILED
+from smart_cron.faces.cli.options import dry_run_option, json_option
+from smart_cron.faces.cli.session import Session, pass_session
+
+if TYPE_CHECKING:
+    from smart_cron.emergency import StopReport
+
+RESUME = "'smart-cron stop-all --resume' lets starts go on."
+
+
+@click.command("stop-all")
+@click.option("--resume", is_flag=True, help="Let starts go on again.")
+@click.option("--reason", default="stopped by hand", show_default=True, help="Why, for whoever looks.")
+@click.option("--patience", type=click.FloatRange(min=0), default=60.0, show_default=True, help="Seconds before force.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@dry_run_option
+@json_option
+@pass_session
+def stop_all(
+    session: Session,
+    /,
+    *,
+    resume: bool,
+    reason: str,
+    patience: float,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Start nothing any more, on any node, and end what runs now.
+
+    Each run gets SIGTERM and, after its grace, SIGKILL, with all its processes; it is recorded as killed. Tasks and
+    settings stay as they are. What comes due meanwhile waits, and --resume lets it go.
+    """
+    if resume:
+        return _resume(session, dry_run=dry_run)
+    if dry_run:
+        click.echo(f"Would hold every start and end {_count(session)} here.")
+        return 0
+    if not yes and sys.stdin.isatty():
+        click.confirm("Hold every start on every node and end what runs now?", abort=True)
+    report = _stop(session, reason=reason, patience=patience)
+    if as_json:
+        print_json(dataclasses.asdict(report))
+    else:
+        _tell(report)
+    return FAILED if report.database_problem or report.unkillable else 0
+
+
+def _resume(session: Session, *, dry_run: bool) -> int:
+    from smart_cron.core.node import HoldKind
+    from smart_cron.emergency import resume
+
+    with session.house() as house:
+        stands = any(hold.kind == HoldKind.STOPPED for hold in house.store.holds.holds())
+        if not stands:
+            raise SmartCronError("starts are not held back by 'stop-all'.", remedy="There is nothing to resume.")
+        if dry_run:
+            click.echo("Would let starts go on.")
+            return 0
+        resume(house, actor=session.actor)
+    click.echo("Starts go on.")
+    return 0
+
+
+def _count(session: Session) -> str:
+    from smart_cron.taskrunner.stopping import running_here
+
+    count = len(running_here(session.config().state_dir / "runs"))
+    return f"{count} run{'' if count == 1 else 's'}"
+
+
+def _stop(session: Session, *, reason: str, patience: float) -> StopReport:
+    from smart_cron.emergency import stop_all as stop
+
+    shown = sys.stderr.isatty()
+
+    def on_progress(count: int) -> None:
+        if shown:
+            click.echo(f"\r{count} still running \033[K", nl=False, err=True)
+
+    # Without a check: with the database down it is needed all the more.
+    with session.house(check_schema=False) as house:
+        report = stop(house, reason=reason, actor=session.actor, patience_seconds=patience, on_progress=on_progress)
+    if shown:
+        click.echo("\r\033[K", nl=False, err=True)
+    return report
+
+
+def _tell(report: StopReport) -> None:
+    if report.database_problem:
+        click.echo(f"Starts could not be held back: {report.database_problem}", err=True)
+        click.echo("Call this again once it answers; a master that runs then would start tasks.", err=True)
+    ended = report.asked_here
+    click.echo(f"{ended} run{'' if ended == 1 else 's'} of this node {'was' if ended == 1 else 'were'} ended.")
+    if report.asked_elsewhere:
+        click.echo(f"{report.asked_elsewhere} on other nodes are being ended by their masters.")
+    if report.ended_by_force:
+        click.echo(f"Ended by force: {', '.join(report.ended_by_force)}.")
+    if report.unkillable:
+        click.echo(f"These processes could not be killed: {', '.join(report.unkillable)}.", err=True)
+    if report.held:
+        click.echo(f"Nothing is started any more. {RESUME}")

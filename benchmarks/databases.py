@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,6 +47,23 @@ class Connection:
         cursor.execute("COMMIT")
         cursor.close()
 
+    def counted(self, sql: str, rows: Iterable[Sequence[object]]) -> list[int]:
+        """Run one statement for each of *rows*, in one transaction; return how many rows each has changed."""
+        cursor = self._raw.cursor()
+        cursor.execute("BEGIN IMMEDIATE" if self.vendor == "sqlite" else "BEGIN")
+        try:
+            counts = []
+            for row in rows:
+                cursor.execute(self._spelled(sql), tuple(row))
+                counts.append(int(cursor.rowcount))
+        except BaseException:
+            with suppress(Exception):
+                cursor.execute("ROLLBACK")
+            raise
+        cursor.execute("COMMIT")
+        cursor.close()
+        return counts
+
     def number(self, sql: str, parameters: Sequence[object] = ()) -> int:
         """Return the one number that a query gives."""
         return int(self.execute(sql, parameters)[0][0])
@@ -84,7 +101,7 @@ class Databases:
         """Return a new, empty database of this kind."""
         if name == "sqlite":
             return Database(name=name, url=None, connect=_connect_sqlite)
-        server = self._server(name)
+        server = self.server(name)
         schema = f"bench_{next(self._numbers)}"
         connect = _mariadb_connector if isinstance(server, MariaDb) else _postgresql_connector
         assert server.process is not None
@@ -95,7 +112,8 @@ class Databases:
             server_pid=server.process.pid,
         )
 
-    def _server(self, name: str) -> Server:
+    def server(self, name: str) -> Server:
+        """Return the server of this kind, started where it does not run yet."""
         if name not in self._servers:
             server = MariaDb(*MARIADB_OPTIONS) if name == "mariadb" else PostgreSql()
             self._servers[name] = self._stack.enter_context(server)

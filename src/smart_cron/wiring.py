@@ -8,6 +8,7 @@ import math
 import os
 import pwd
 import random
+import socket
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,12 +20,13 @@ from urllib.parse import unquote, urlsplit
 from smart_cron import __version__
 from smart_cron.config import Config, load_config
 from smart_cron.core.errors import ConfigError, SmartCronError
+from smart_cron.core.node import NodeIdentity
 from smart_cron.core.ports import Clock, Log
 from smart_cron.core.task import TaskDefinition
 from smart_cron.engine.clock import SystemClock
 from smart_cron.engine.launcher import RunnerLauncher
 from smart_cron.engine.master import Master, Stores
-from smart_cron.engine.membership import Surroundings, settle_for_another
+from smart_cron.engine.membership import BeatMemory, Membership, Surroundings, settle_for_another
 from smart_cron.engine.orders import OrderBook
 from smart_cron.engine.settings import EngineSettings
 from smart_cron.logs.events import open_event_log
@@ -73,11 +75,13 @@ class House:
                 plans=self.store.plans,
                 claims=self.store.claims,
                 records=self.store.records,
+                nodes=self.store.nodes,
             ),
             launcher=launcher,
             clock=self.clock,
             log=self.log,
             settings=settings,
+            membership=self._membership(settings),
             booted_at=booted_at(self.config.state_dir, self.clock),
             jitter=_jitter,
             reread=reread,
@@ -112,10 +116,35 @@ class House:
         self.store.nodes.forget(name, actor=actor)
         return len(lost)
 
+    def _membership(self, settings: EngineSettings) -> Membership:
+        boot_id, _, identity = settings.incarnation.partition(":")
+        node = NodeIdentity(
+            name=settings.node,
+            identity=identity,
+            boot_id=boot_id,
+            host=socket.gethostname(),
+            version=__version__,
+            master_pid=os.getpid(),
+            max_concurrent=settings.max_concurrent,
+            tags=settings.node_tags,
+        )
+        return Membership(
+            node=node,
+            memory=BeatMemory(self.config.state_dir / "heartbeats"),
+            surroundings=self._surroundings(),
+            clock=self.clock,
+            settings=settings,
+        )
+
     def _surroundings(self) -> Surroundings:
         store = self.store
         return Surroundings(
-            database=store.database, nodes=store.nodes, records=store.records, log=self.log, jitter=_jitter
+            database=store.database,
+            nodes=store.nodes,
+            holds=store.holds,
+            records=store.records,
+            log=self.log,
+            jitter=_jitter,
         )
 
     def check_script(self, definition: TaskDefinition) -> str | None:

@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from smart_cron.core.errors import DatabaseConflictError, DatabaseUnavailableError, TaskRunnerError
+from smart_cron.core.node import NodeIdentity
 from smart_cron.core.run import Claim, EndCause, HeldRun, RunEnd, Settlement
 from smart_cron.core.task import Task, TaskDefinition
 from smart_cron.engine.cycle import Cycle, Stores
 from smart_cron.engine.master import Master
+from smart_cron.engine.membership import BeatMemory, Membership, Surroundings
 from smart_cron.engine.settings import EngineSettings
 from smart_cron.store.gateway import Store, open_store
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-TABLES = ("executions", "skipped_slots", "alerts", "audit_log", "tasks_config")
+TABLES = ("executions", "skipped_slots", "alerts", "audit_log", "tasks_config", "nodes", "holds")
 SETTINGS = EngineSettings(node="one", incarnation="boot:state", default_zone="UTC", output_root=Path("/nowhere"))
 
 
@@ -157,6 +159,9 @@ class ScriptedLauncher:
         self._stumble("discard")
         self.discarded += run_ids
 
+    def ended(self) -> Iterator[RunEnd]:
+        return iter([end for end in self.files.values() if end is not None])
+
     # What tests call ---------------------------------------------------------------------------------------
 
     def end(self, run_id: str, *, cause: EndCause = EndCause.EXITED, **changes: Any) -> RunEnd:
@@ -239,6 +244,19 @@ class WatchedRecords:
         self._database.note(settlements)
 
 
+class BeatsInMemory(BeatMemory):
+    """What the state directory remembers of the node's heartbeats."""
+
+    def __init__(self) -> None:
+        self.beats = 0
+
+    def read(self) -> int:
+        return self.beats
+
+    def write(self, beats: int) -> None:
+        self.beats = beats
+
+
 class Bench:
     """One node: a cycle or a master over real tables."""
 
@@ -249,6 +267,7 @@ class Bench:
         self.log = RecordingLog()
         self.settings = replace(SETTINGS, **settings)
         self.database = Fragile(store)
+        self.memory = BeatsInMemory()
         self.reread: Any = lambda: self.settings
         self.cycle = self.new_cycle()
 
@@ -259,6 +278,7 @@ class Bench:
             plans=self.store.plans,
             claims=self.store.claims,
             records=WatchedRecords(self.store, self.database),  # type: ignore[arg-type]
+            nodes=self.store.nodes,
         )
 
     def new_cycle(self) -> Cycle:
@@ -282,9 +302,33 @@ class Bench:
             clock=self.clock,
             log=self.log,
             settings=self.settings,
+            membership=self.membership(),
             booted_at=NOON - timedelta(days=1),
             jitter=lambda: 0.0,
             reread=self._reread,
+        )
+
+    def membership(self) -> Membership:
+        node = NodeIdentity(
+            name=self.settings.node,
+            identity="state",
+            boot_id="boot",
+            host="here",
+            version="test",
+            master_pid=1,
+            max_concurrent=self.settings.max_concurrent,
+            tags=self.settings.node_tags,
+        )
+        surroundings = Surroundings(
+            database=self.database,  # type: ignore[arg-type]
+            nodes=self.store.nodes,
+            holds=self.store.holds,
+            records=self.stores.records,
+            log=self.log,
+            jitter=lambda: 0.0,
+        )
+        return Membership(
+            node=node, memory=self.memory, surroundings=surroundings, clock=self.clock, settings=self.settings
         )
 
     def _reread(self) -> EngineSettings:

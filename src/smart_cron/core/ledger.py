@@ -34,14 +34,15 @@ class LedgerTask:
 class LedgerRun:
     """One execution. `scheduled_for` is None for a run by hand and its retries, which belong to `created_at`.
 
-    `reason` is the error or the reason for which nothing started; `duration` is in seconds.
+    `reason` is the error or the reason for which nothing started; `duration` is in seconds. A `status` that is only a
+    text was put there by SQL.
     """
 
     execution_id: int
     task: str
     scheduled_for: datetime | None
     attempt: int
-    status: Status
+    status: Status | str
     reason: str | None
     started_at: datetime | None
     completed_at: datetime | None
@@ -64,6 +65,11 @@ class LedgerRun:
     late: bool = False
 
     @property
+    def is_over(self) -> bool:
+        """Whether this is the run's end, as far as anyone knows."""
+        return isinstance(self.status, Status) and self.status.is_final
+
+    @property
     def belongs_at(self) -> datetime:
         """The instant by which this run falls into an interval."""
         return self.scheduled_for or self.created_at
@@ -77,7 +83,7 @@ class LedgerRange:
     first: datetime
     last: datetime
     count: int
-    outcome: SlotOutcome
+    outcome: SlotOutcome | str
     reason: str
     schedule: str
     zone: str
@@ -111,8 +117,8 @@ def _slots(gap: LedgerRange, since: datetime | None, until: datetime | None, ran
     if rhythm is None:
         # Nothing can be said by a pattern or a zone that is not known any more; the ends are certain.
         return iter((gap.first, gap.last))
-    head = () if rhythm.has(gap.first) else (gap.first,)
-    tail = () if rhythm.has(gap.last) else (gap.last,)
+    head = () if _has(rhythm, gap.first) else (gap.first,)
+    tail = () if _has(rhythm, gap.last) else (gap.last,)
     owed = gap.count - len(head) - len(tail)
     if rhythm.schedule.count_between(gap.first - _INSTANT, gap.last, rhythm.zone) == owed:
         after, last = max(gap.first, since or gap.first), min(gap.last, until or gap.last)
@@ -125,6 +131,11 @@ def _rhythm(gap: LedgerRange) -> Rhythm | None:
         return Rhythm.of(gap.schedule, gap.zone)
     except InvalidInputError:
         return None
+
+
+def _has(rhythm: Rhythm, slot: datetime) -> bool:
+    """Whether the pattern has this slot; asked backwards, since a pattern without a next slot raises."""
+    return rhythm.schedule.last_between(slot - _INSTANT, slot, rhythm.zone) == slot
 
 
 def _regular(rhythm: Rhythm, gap: LedgerRange) -> Iterator[datetime]:

@@ -21,7 +21,7 @@ from smart_cron.core.run import DueTask, PlannedStart, SlotOutcome, SlotPlan, Sl
 from smart_cron.core.task import OnMissed, OnOverlap
 
 # An `all` catch-up becomes executions in portions, so that no transaction grows with the length of an outage.
-MAX_STARTS = 1000
+MAX_STARTS = 100
 _INSTANT = timedelta(microseconds=1)
 _DISABLED = "the task was disabled before this slot could start"
 _EDITED = f"the definition was changed while more than {MAX_STARTS} missed slots were still to be started"
@@ -83,12 +83,19 @@ def plan(
     return SlotPlan(
         task=task,
         zone=zone_name,
-        starts=decision.starts,
+        starts=_marked(decision.starts, late_before=now - misfire_grace),
         not_run=decision.not_run,
         cancel_execution_ids=decision.cancels,
         next_run_at=resume_at or _next_run_at(task, shown, now=now, edited=edited),
         accounted_until=now if resume_at is None else resume_at - _INSTANT,
     )
+
+
+def _marked(starts: tuple[PlannedStart, ...], *, late_before: datetime) -> tuple[PlannedStart, ...]:
+    """Return the starts, those of slots that were missed marked as catching up. The oldest comes first."""
+    if not starts or starts[0].scheduled_for >= late_before:
+        return starts
+    return tuple(replace(start, is_catch_up=start.scheduled_for < late_before) for start in starts)
 
 
 def _check_words(task: DueTask) -> None:

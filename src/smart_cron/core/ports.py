@@ -91,8 +91,11 @@ class PlanStore(Protocol):
     def next_due_at(self) -> datetime | None:
         """Return the earliest `next_run_at` of an enabled, valid task, or when a delayed retry is due before it."""
 
-    def lock_due(self, *, now: datetime, limit: int) -> list[DueTask]:
-        """Lock and return enabled, valid tasks with `next_run_at` <= now, earliest first, skipping locked ones."""
+    def lock_due(self, *, now: datetime, limit: int, since: datetime | None = None) -> list[DueTask]:
+        """Lock and return enabled, valid tasks with `next_run_at` <= now, earliest first, skipping locked ones.
+
+        None whose next slot is before *since*.
+        """
 
     def lock_changed(self, *, limit: int) -> list[DueTask]:
         """Lock and return tasks whose row differs from what was last planned: new, edited or hand-set ones."""
@@ -129,11 +132,23 @@ class PlanStore(Protocol):
 class ClaimStore(Protocol):
     """Permission to start."""
 
-    def lock_waiting(self, *, limit: int, only: int | None = None) -> list[WaitingRun]:
+    def lock_waiting(
+        self, *, limit: int, only: int | None = None, tags: Sequence[str] = (), catch_ups: int | None = None
+    ) -> list[WaitingRun]:
         """Lock and return waiting executions by priority, then due time, then id, skipping locked ones.
 
-        With *only*, nothing but the execution of that id.
+        With *only*, nothing but the execution of that id. Those bound to a tag only where it is among *tags*, and at
+        most *catch_ups* (None: any number) that make up for old slots. Nothing while a hold stands.
         """
+
+    def any_catch_up(self) -> bool:
+        """Whether an old slot waits to be made up for."""
+
+    def lock_total(self) -> int:
+        """Keep other nodes from claiming until the transaction ends; return how many runs all nodes hold."""
+
+    def any_behind_others(self) -> bool:
+        """Say whether some execution waits for the end of another one: queued behind its task's, or for its group."""
 
     def group_usage(self, groups: Sequence[str]) -> Mapping[str, int]:
         """Return how many claimed or running executions each of these groups has."""
@@ -331,6 +346,9 @@ class Launcher(Protocol):
 
     def discard(self, run_ids: Sequence[str]) -> None:
         """Forget files of runs whose rows are final and whose launch deadlines have passed."""
+
+    def ended(self) -> Iterator[RunEnd]:
+        """Yield the ends that the run files of this node hold, read one by one."""
 
 
 class LedgerStore(Protocol):

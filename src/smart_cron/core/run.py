@@ -119,11 +119,15 @@ class DueTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedStart:
-    """A slot that becomes an execution. `start_before` is when it is too late, `status` waiting or queued."""
+    """A slot that becomes an execution. `start_before` is when it is too late, `status` waiting or queued.
+
+    `is_catch_up` says that it makes up for a slot that was missed: such starts are rate-limited.
+    """
 
     scheduled_for: datetime
     status: Status
     start_before: datetime | None
+    is_catch_up: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,12 +150,13 @@ class SlotPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingRun:
-    """A `waiting` execution that a claim has locked."""
+    """A `waiting` execution that a claim has locked. `is_catch_up` says that it makes up for a missed slot."""
 
     execution_id: int
     task_id: int
     group: str | None
     start_before: datetime | None
+    is_catch_up: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,9 @@ LONGEST_BACKOFF = timedelta(seconds=5)
 class Agenda:
     """Deadlines on a clock that does not step, but for the next slot, which is a wall-clock instant."""
 
-    def __init__(self, boottime: float) -> None:
+    def __init__(self, boottime: float, *, heartbeat: timedelta = timedelta(seconds=5)) -> None:
         self._probe_at = self._sweep_at = boottime
+        self._heartbeat, self._beat_at = heartbeat, boottime + heartbeat.total_seconds()
         self._backoff = FIRST_BACKOFF
         self._blocked_until = 0.0
         self.next_due_at: datetime | None = None
@@ -24,7 +25,7 @@ class Agenda:
         """Return the seconds to wait for news at most."""
         if boottime < self._blocked_until:
             return self._blocked_until - boottime
-        waits = [self._probe_at - boottime, self._sweep_at - boottime]
+        waits = [self._probe_at - boottime, self._sweep_at - boottime, self._beat_at - boottime]
         if self.next_due_at is not None:
             waits.append((self.next_due_at - now).total_seconds())
         return max(0.0, min(waits))
@@ -40,6 +41,14 @@ class Agenda:
     def sweep_is_due(self, boottime: float) -> bool:
         """Whether claims must be held against what lives."""
         return boottime >= self._sweep_at
+
+    def beat_is_due(self, boottime: float) -> bool:
+        """Whether the others must hear that this node lives."""
+        return boottime >= self._beat_at
+
+    def beaten(self, boottime: float) -> None:
+        """The others have heard."""
+        self._beat_at = boottime + self._heartbeat.total_seconds()
 
     def may_try(self, boottime: float) -> bool:
         """Whether a database that failed is given another chance."""
@@ -64,6 +73,7 @@ class Agenda:
         self._sweep_at = 0.0
 
     def failed(self, boottime: float) -> None:
-        """The database did not serve: wait, longer each time."""
+        """The database did not serve: wait, longer each time, and ask first whether it is still the same one."""
+        self._beat_at = 0.0
         self._blocked_until = boottime + self._backoff.total_seconds()
         self._backoff = min(self._backoff * 2, LONGEST_BACKOFF)

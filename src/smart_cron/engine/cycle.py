@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from math import inf
+from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from smart_cron.core.errors import DatabaseConflictError
-from smart_cron.core.ports import ClaimStore, Clock, Database, Launcher, Log, PlanStore, RecordStore
+from smart_cron.core.ports import ClaimStore, Clock, Database, Launcher, Log, NodeStore, PlanStore, RecordStore
 from smart_cron.core.run import Claim, EndCause, RunEnd, Settlement
 from smart_cron.engine.claimer import Claimer
+from smart_cron.engine.old_files import OldFiles
 from smart_cron.engine.planner import NOTHING, Planned, Planner
-from smart_cron.engine.recorder import Recorder
+from smart_cron.engine.recorder import BATCH_RUNS, Recorder
 from smart_cron.engine.rescue import Rescue
+from smart_cron.engine.ripeness import Ripeness
 from smart_cron.engine.settings import EngineSettings
 
 T = TypeVar("T")
@@ -22,12 +23,8 @@ T = TypeVar("T")
 # took long to be told is a lock that somebody sits on: then signals, news and the log must have their turn first.
 CONFLICT_TRIES = 10
 CONFLICT_SECONDS = 5.0
-# A transaction costs as much as some runs, so ends are gathered: until so much of what is in hand has ended (the rest
-# keeps the processors busy meanwhile), or this long.
-RIPE_SHARE = 0.7
-END_PATIENCE_SECONDS = 0.01
-# That a run has started is nobody's business before it has run for a while.
-START_PATIENCE_SECONDS = 0.05
+# How often what was missed is given its share of starts.
+CATCH_UP_PAUSE = timedelta(seconds=0.5)
 
 
 class NodeLauncher(Launcher, Protocol):
@@ -46,6 +43,7 @@ class Stores:
     plans: PlanStore
     claims: ClaimStore
     records: RecordStore
+    nodes: NodeStore
 
 
 @dataclass(slots=True)
@@ -85,10 +83,14 @@ class Cycle:
         self._claimer = Claimer(claims=stores.claims, clock=clock, settings=settings)
         self._recorder = Recorder(records=stores.records, clock=clock, log=log, jitter=jitter)
         self._rescue = Rescue(records=stores.records, launcher=launcher, clock=clock, settings=settings)
+        self._old_files = OldFiles(
+            database=stores.database, nodes=stores.nodes, records=stores.records, launcher=launcher
+        )
         self._asked_to_end: set[str] = set()
         self._spent_files: list[str] = []
         self._may_wait = True
-        self._ripe_at = inf
+        self._line_is_long = False
+        self._ripeness = Ripeness()
         self.in_hand: set[str] = set()
         self.next_due_at: datetime | None = None
         self.only: int | None = None
@@ -103,7 +105,7 @@ class Cycle:
     @property
     def ripe_at(self) -> float:
         """When news must be recorded, on the clock that does not step; infinite where there are none."""
-        return self._ripe_at
+        return self._ripeness.at
 
     @property
     def has_work(self) -> bool:
@@ -114,13 +116,11 @@ class Cycle:
         """Wait at most *timeout* seconds for news. Raise TaskRunnerError when the task runner is lost."""
         starts, ends = self._launcher.poll(timeout=timeout)
         self._recorder.note(starts, ends)
-        if starts or ends:
-            self._ripen(patience=END_PATIENCE_SECONDS if ends else START_PATIENCE_SECONDS)
+        going = len(self.in_hand) - self._recorder.backlog
+        self._ripeness.heard(starts=len(starts), ends=len(ends), going=going, boottime=self._clock.boottime())
 
-    def _ripen(self, *, patience: float) -> None:
-        if self._recorder.backlog >= RIPE_SHARE * len(self.in_hand):
-            patience = 0.0
-        self._ripe_at = min(self._ripe_at, self._clock.boottime() + patience)
+    def _ripen_now(self) -> None:
+        self._ripeness.at_once(self._clock.boottime())
 
     def plan_reboot(self, booted_at: datetime) -> None:
         """Make this boot's executions of `@reboot` tasks, once."""
@@ -136,6 +136,8 @@ class Cycle:
 
     def act(self, *, look: bool) -> None:
         """Record and claim in one transaction, and plan where it is time to *look*; then launch and end runs."""
+        if self._line_is_long and not look and self._recorder.backlog <= BATCH_RUNS and self._refill():
+            return
         done = again_on_conflict(lambda: self._record_plan_claim(look=look), self._clock)
         self._take_note(done)
         # From here on a lost task runner ends the turn: whatever is true by now has been noted above.
@@ -145,16 +147,49 @@ class Cycle:
             self._end_cancelled()
         self._let_files_go()
 
+    def _refill(self) -> bool:
+        """Give the places of runs that ended to others before that is recorded; say whether recording may be put off.
+
+        Each free place is time lost; a result can wait, since its run file has it.
+        """
+        going = [run_id for run_id in self.in_hand if not self._recorder.holds(run_id)]
+        places = self._settings.max_concurrent - len(going)
+        if places <= 0:
+            return False
+        claims = again_on_conflict(lambda: self._claim_unless_overtaking(places), self._clock)
+        self._line_is_long = len(claims) == places
+        self.in_hand |= {claim.run_id for claim in claims}
+        put_off = self._line_is_long and self._ripeness.may_be_put_off(
+            unrecorded=self._recorder.backlog, boottime=self._clock.boottime()
+        )
+        if put_off:
+            self._ripeness.refilled()
+        if claims:
+            self._launch(claims)
+        return put_off
+
+    def _claim_unless_overtaking(self, places: int) -> list[Claim]:
+        """Claim nothing where what an end sets free may be more urgent: what stands behind others, or in a group."""
+        if self.only is not None or self._settings.group_limits:
+            return []
+        with self._stores.database.transaction():
+            return [] if self._stores.claims.any_behind_others() else self._claimer.claim(places=places)
+
     def _take_note(self, done: _Done) -> None:
         self._spent_files += self._recorder.confirm()
         self._planner.tell(done.planned)
-        self._ripe_at = inf
+        self._ripeness.recorded()
         if self._recorder.has_news:
-            self._ripen(patience=0.0)
+            self._ripen_now()
         self._count(done)
         ended = {settlement.run.run_id for settlement in done.settled}
         self.in_hand = (self.in_hand - ended) | {claim.run_id for claim in done.claims}
-        self._may_wait = done.planned.more_is_due or done.all_places_filled
+        self._may_wait = done.planned.more_is_due or done.planned.more_is_overdue or done.all_places_filled
+        if self._claimer.holds_back:
+            # More of what was missed may start soon, though nothing comes due then.
+            self._may_wait = True
+            self._be_back_by(self._clock.now() + CATCH_UP_PAUSE)
+        self._line_is_long = done.all_places_filled and not done.planned.more_is_due
 
     def _let_files_go(self) -> None:
         if self._spent_files:
@@ -182,15 +217,19 @@ class Cycle:
         return planned
 
     def _expect_retries(self, settled: Sequence[Settlement]) -> None:
-        due = [settlement.retry_at for settlement in settled if settlement.retry_at is not None]
-        self.next_due_at = min((at for at in (self.next_due_at, *due) if at is not None), default=None)
+        for settlement in settled:
+            if settlement.retry_at is not None:
+                self._be_back_by(settlement.retry_at)
+
+    def _be_back_by(self, at: datetime) -> None:
+        self.next_due_at = at if self.next_due_at is None else min(self.next_due_at, at)
 
     def _launch(self, claims: Sequence[Claim]) -> None:
         """A lost task runner costs nothing here: claims stand for their launch window, and a sweep sees to them."""
         unreadable = [_unreadable(claim, self._clock.now()) for claim in claims if claim.fault]
         if unreadable:
             self._recorder.note((), unreadable)
-            self._ripen(patience=0.0)
+            self._ripen_now()
         sound = [claim for claim in claims if not claim.fault]
         for claim in sound:
             self._log.info("Task started", task=claim.task.name, execution_id=claim.execution_id, run_id=claim.run_id)
@@ -205,12 +244,17 @@ class Cycle:
                 self._launcher.cancel(run_id)
         self._asked_to_end = {run_id for run_id, _ in asked}
 
+    def read_files_again(self) -> None:
+        """Go through all run files with the sweeps to come: some may have no open row any more, or know better."""
+        self._old_files.read_again()
+
     def sweep(self) -> None:
         """Hold the node's claims against what lives, and heal the projections."""
         findings = self._rescue.sweep(in_hand=self._launcher.running(), known=self._recorder.holds)
-        self._recorder.note((), findings.ends)
-        if findings.ends:
-            self._ripen(patience=0.0)
+        late = self._old_files.look_at_some()
+        self._recorder.note((), [*findings.ends, *late])
+        if findings.ends or late:
+            self._ripen_now()
         self.in_hand = findings.alive | {end.run_id for end in findings.ends} | {run for _, run in findings.to_launch}
         if findings.to_launch:
             self._launch(self._stores.claims.reclaim(findings.to_launch))

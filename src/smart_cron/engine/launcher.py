@@ -94,6 +94,12 @@ class RunnerLauncher:
         finished = runfile.settle(self._runs_dir, run.run_id, run.execution_id, claimed_in=run.incarnation)
         return None if finished is None else run_end(finished)
 
+    def ended(self) -> Iterator[RunEnd]:
+        for run_id in list(runfile.list_runs(self._runs_dir)):
+            end = self.read_end(run_id)
+            if end is not None:
+                yield end
+
     def discard(self, run_ids: Sequence[str]) -> None:
         with _errors_in_words():
             self._client.release(list(run_ids))

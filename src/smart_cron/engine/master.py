@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from types import FrameType
 
-from smart_cron.core.errors import ConfigError, DatabaseError, TaskRunnerError
+from smart_cron.core.errors import ConfigError, DatabaseError, RestoredDatabaseError, TaskRunnerError
 from smart_cron.core.ports import Clock, Log
 from smart_cron.engine.agenda import Agenda
 from smart_cron.engine.clock import StepWatch
 from smart_cron.engine.cycle import Cycle, NodeLauncher, OnceReport, Stores
+from smart_cron.engine.membership import Membership
 from smart_cron.engine.settings import EngineSettings
+
+# How often a node that waits for `recover` looks whether it was done, and for a signal.
+RESTORED_PAUSE_SECONDS = 1.0
 
 __all__ = ["Master", "OnceReport", "Stores"]
 
@@ -29,25 +34,39 @@ class Master:
         clock: Clock,
         log: Log,
         settings: EngineSettings,
+        membership: Membership,
         booted_at: datetime,
         jitter: Callable[[], float],
         reread: Callable[[], EngineSettings],
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._stores, self._launcher, self._clock, self._log = stores, launcher, clock, log
         self._settings, self._booted_at, self._reread = settings, booted_at, reread
-        self._cycle = Cycle(stores=stores, launcher=launcher, clock=clock, log=log, settings=settings, jitter=jitter)
-        self._agenda = Agenda(clock.boottime())
+        self._jitter, self._membership, self._pause = jitter, membership, pause
+        self._cycle = self._new_cycle()
+        self._agenda = Agenda(clock.boottime(), heartbeat=settings.heartbeat)
         self._steps, self._set_back_seconds = StepWatch(clock), 0.0
         self._stopping = self._reread_asked = self._database_lost = False
         self._must_look = True
+        self._restored = False
+
+    def _new_cycle(self) -> Cycle:
+        return Cycle(
+            stores=self._stores,
+            launcher=self._launcher,
+            clock=self._clock,
+            log=self._log,
+            settings=self._settings,
+            jitter=self._jitter,
+        )
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT; running tasks go on without us. SIGHUP rereads the settings."""
         with self._signals():
-            self._begin()
+            self._begin_patiently()
             self._log.info("Master started", node=self._settings.node, max_concurrent=self._settings.max_concurrent)
             while not self._stopping:
-                self.turn()
+                self._turn_unless_restored()
             self._end()
         self._log.info("Master stopped", still_running=len(self._cycle.in_hand))
         self._log.flush()
@@ -81,10 +100,40 @@ class Master:
             on_turn()
         self._end()
 
+    def _begin_patiently(self) -> None:
+        """Begin; in a database that was restored only once somebody has recovered it."""
+        while not self._stopping:
+            try:
+                self._begin()
+            except RestoredDatabaseError as error:
+                self._say_restored(error)
+                self._pause(RESTORED_PAUSE_SECONDS)
+            else:
+                self._restored = False
+                return
+
+    def _turn_unless_restored(self) -> None:
+        try:
+            self.turn()
+        except RestoredDatabaseError as error:
+            self._say_restored(error)
+            # What was in hand stands in the run files; of this database nothing is known any more.
+            self._cycle = self._new_cycle()
+            self._begin_patiently()
+
+    def _say_restored(self, error: RestoredDatabaseError) -> None:
+        if not self._restored:
+            self._log.critical("Database was restored or exchanged, starts are held", reason=str(error))
+        self._restored = True
+        self._log.flush()
+
     def _begin(self) -> None:
         self._stores.database.check()
+        self._membership.enter()
+        self._agenda.beaten(self._clock.boottime())
         self._launcher.ensure()
         self._cycle.sweep()
+        self._cycle.read_files_again()
         self._agenda.swept(self._clock.boottime())
         if self._cycle.only is None:
             self._stores.plans.forget_default_zone(self._settings.default_zone)
@@ -95,6 +144,7 @@ class Master:
     def _end(self) -> None:
         if not self._database_lost:
             self._guarded(self._cycle.record_rest)
+            self._guarded(self._membership.leave)
         self._log.flush()
 
     def turn(self) -> None:
@@ -104,7 +154,7 @@ class Master:
             self._adopt_settings()
         boottime = self._clock.boottime()
         self._set_back_seconds += self._steps.set_back_by()
-        if self._agenda.may_try(boottime):
+        if self._agenda.may_try(boottime) and self._has_beaten(boottime):
             if self._set_back_seconds:
                 self._forget_future()
             swept = self._agenda.sweep_is_due(boottime) and self._guarded(self._cycle.sweep)
@@ -115,6 +165,22 @@ class Master:
             if look or self._cycle.ripe_at <= boottime:
                 self._act(look=look)
         self._log.flush()
+
+    def _has_beaten(self, boottime: float) -> bool:
+        """Beat where it is time; False where the database did not take it: it may not be the one that we knew."""
+        if not self._agenda.beat_is_due(boottime):
+            return True
+        if not self._guarded(self._beat):
+            return False
+        self._agenda.beaten(boottime)
+        return True
+
+    def _beat(self) -> None:
+        if self._membership.beat():
+            # The others may have settled what we hold: see what lives, and tell what they could not know.
+            self._log.warning("This node was silent for too long; its runs are looked at again")
+            self._agenda.sweep_soon()
+            self._cycle.read_files_again()
 
     def _is_worth_a_look(self, boottime: float) -> bool:
         """Whether it is time to look for what others changed, and they may have changed something."""
@@ -190,6 +256,7 @@ class Master:
             return
         self._settings = settings
         self._cycle.adopt(settings)
+        self._membership.adopt(settings)
         self._guarded(lambda: self._stores.plans.forget_default_zone(settings.default_zone))
         self._must_look = True
         self._log.info("Settings were reread", max_concurrent=settings.max_concurrent)

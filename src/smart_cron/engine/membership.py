@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 from pathlib import Path
 
-from smart_cron.core.node import NodeIdentity, NodeRecord, NodeState, lives_until
+from smart_cron.core.errors import RestoredDatabaseError
+from smart_cron.core.node import HoldKind, NodeIdentity, NodeRecord, NodeState, lives_until
 from smart_cron.core.outcome import settle
-from smart_cron.core.ports import Database, Log, NodeStore, RecordStore
+from smart_cron.core.ports import Clock, Database, HoldStore, Log, NodeStore, RecordStore
 from smart_cron.core.run import EndCause, HeldRun, OpenRun, RunEnd, Settlement
 from smart_cron.engine.settings import EngineSettings
 
@@ -45,6 +47,7 @@ class Surroundings:
 
     database: Database
     nodes: NodeStore
+    holds: HoldStore
     records: RecordStore
     log: Log
     jitter: Callable[[], float]
@@ -54,24 +57,55 @@ class Membership:
     """Owns this node's row. `enter` first, `beat` now and then, `leave` in the end."""
 
     def __init__(
-        self, *, node: NodeIdentity, memory: BeatMemory, surroundings: Surroundings, settings: EngineSettings
+        self,
+        *,
+        node: NodeIdentity,
+        memory: BeatMemory,
+        surroundings: Surroundings,
+        clock: Clock,
+        settings: EngineSettings,
     ) -> None:
-        self._node, self._memory, self._around, self._settings = node, memory, surroundings, settings
+        self._node, self._memory, self._around, self._clock = node, memory, surroundings, clock
+        self._settings = settings
         self._silent: set[str] = set()
+        self._beat_at = -inf
+
+    def adopt(self, settings: EngineSettings) -> None:
+        """Tell others of other settings from the next start on; how long silence may last counts at once."""
+        self._settings = settings
 
     def enter(self) -> None:
-        """Take part. Raise NodeNameTakenError or RestoredDatabaseError where that would do harm."""
-        nodes, silence = self._around.nodes, self._settings.node_silence
-        self._memory.write(nodes.register(self._node, beaten=self._memory.read(), silence=silence))
+        """Take part. Raise NodeNameTakenError or RestoredDatabaseError where that would do harm.
 
-    def beat(self) -> None:
-        """Say that we live, then look after the others. Raises as `enter` does, where we were struck out meanwhile."""
-        nodes = self._around.nodes
-        beaten = nodes.beat(self._node, beaten=self._memory.read(), silence=self._settings.node_silence)
-        self._memory.write(beaten)
+        In a database that was restored nothing is started by any node from then on.
+        """
+        nodes, silence = self._around.nodes, self._settings.node_silence
+        self._beat_with(lambda: nodes.register(self._node, beaten=self._memory.read(), silence=silence))
+        nodes.mark_reachable(self._node.name)
+
+    def beat(self) -> bool:
+        """Say that we live, then look after the others; say whether they may have taken us for silent meanwhile.
+
+        Raises as `enter` does, where we were struck out or the database was exchanged.
+        """
+        nodes, silence = self._around.nodes, self._settings.node_silence
+        quiet_since = self._beat_at
+        self._beat_with(lambda: nodes.beat(self._node, beaten=self._memory.read(), silence=silence))
+        was_silent = self._beat_at - quiet_since > silence.total_seconds()
+        if was_silent:
+            nodes.mark_reachable(self._node.name)
         others = [record for record in nodes.nodes() if record.name != self._node.name]
         if others:
             self._look_after(others, self._around.database.now())
+        return was_silent
+
+    def _beat_with(self, beat: Callable[[], int]) -> None:
+        try:
+            self._memory.write(beat())
+        except RestoredDatabaseError as error:
+            self._around.holds.hold(HoldKind.RESTORED, reason=error.message, actor=f"node {self._node.name}")
+            raise
+        self._beat_at = self._clock.boottime()
 
     def leave(self) -> None:
         """Say that the silence to come is meant."""

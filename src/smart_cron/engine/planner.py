@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from smart_cron.core.planning import plan
@@ -17,14 +17,20 @@ from smart_cron.engine.settings import EngineSettings
 Taken = defaultdict[int, set[datetime]]
 # So many tasks a transaction: a storm of 10,000 must not hold its locks for seconds.
 CHUNK = 500
+# Tasks that missed their slots are planned a few at a time: each may have many, and what is due now comes first.
+OVERDUE_CHUNK = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """What one chunk of planning wrote: how many executions were new, and every plan, to be told after the commit."""
+    """What one chunk of planning wrote: how many executions were new, and every plan, to be told after the commit.
+
+    `more_is_due` says that slots of now are still to be planned, `more_is_overdue` the same of slots that were missed.
+    """
 
     executions: int = 0
     more_is_due: bool = False
+    more_is_overdue: bool = False
     plans: Sequence[SlotPlan] = ()
 
 
@@ -43,10 +49,25 @@ class Planner:
 
     def plan_chunk(self, *, now: datetime) -> Planned:
         """Plan within the caller's transaction."""
-        due = self._plans.lock_due(now=now, limit=CHUNK)
-        seen = {task.task_id for task in due}
+        due, overdue = self._lock_due(now)
+        seen = {task.task_id for task in (*due, *overdue)}
         changed = [task for task in self._plans.lock_changed(limit=CHUNK) if task.task_id not in seen]
-        return self._save([*due, *changed], now=now, more_is_due=len(due) == CHUNK or len(changed) == CHUNK)
+        planned = self._save([*overdue, *due, *changed], now=now)
+        is_behind = any(plan.next_run_at is not None and plan.next_run_at <= now for plan in planned.plans)
+        return replace(
+            planned,
+            more_is_due=len(due) == CHUNK or len(changed) == CHUNK,
+            more_is_overdue=len(overdue) == OVERDUE_CHUNK or is_behind,
+        )
+
+    def _lock_due(self, now: datetime) -> tuple[Sequence[DueTask], Sequence[DueTask]]:
+        """Return tasks that are due now, and some that are overdue; a backlog of these hides none of the former."""
+        late_before = now - self._settings.misfire_grace
+        found = self._plans.lock_due(now=now, limit=CHUNK)
+        late = [task for task in found if task.next_run_at is not None and task.next_run_at < late_before]
+        if late and len(found) == CHUNK:
+            return self._plans.lock_due(now=now, limit=CHUNK, since=late_before), late[:OVERDUE_CHUNK]
+        return found[len(late) :], late[:OVERDUE_CHUNK]
 
     def plan_reboot(self, *, booted_at: datetime, now: datetime) -> int:
         """Make the one execution of this boot for every `@reboot` task that has none yet."""
@@ -58,14 +79,14 @@ class Planner:
         zone = task.time_zone or self._settings.default_zone
         return SlotPlan(task=task, zone=zone, starts=(start,), accounted_until=now)
 
-    def _save(self, tasks: Sequence[DueTask], *, now: datetime, more_is_due: bool) -> Planned:
+    def _save(self, tasks: Sequence[DueTask], *, now: datetime) -> Planned:
         if not tasks:
             return NOTHING
         taken = self._taken(tasks, now)
         plans = [self._plan(task, now, taken[task.task_id]) for task in tasks]
         plans = self._without_slots_that_ran(plans, taken, now)
         started = self._plans.save_plans(plans, now=now)
-        return Planned(executions=started, more_is_due=more_is_due, plans=plans)
+        return Planned(executions=started, plans=plans)
 
     def _without_slots_that_ran(self, plans: list[SlotPlan], taken: Taken, now: datetime) -> list[SlotPlan]:
         """After the clock was set back slots come due again: one that ran must neither be skipped nor replace its run.

@@ -10,13 +10,13 @@ from smart_cron.core.outcome import COPY_LIMIT_BYTES, copy_text, settle
 from smart_cron.core.ports import Clock, Log, RecordStore
 from smart_cron.core.run import RunEnd, Settlement, Status
 from smart_cron.engine.launcher import Start
-from smart_cron.taskrunner.reading import OutputReader
+from smart_cron.taskrunner.reading import OutputReader, whole_output
 
 # One statement stays well below any server's packet limit, and one transaction short.
 BATCH_RUNS = 200
 BATCH_OUTPUT_BYTES = 1_000_000
-# Room for the reader's mark where it leaves out the middle.
-MARK_BYTES = 64
+# Without the room for the reader's mark where it leaves out the middle.
+COPY_BYTES = COPY_LIMIT_BYTES - 64
 # With more than this in memory, further results are left in their run files, from where a sweep fetches them.
 MOST_IN_MEMORY = 10_000
 
@@ -138,8 +138,16 @@ class Recorder:
 def _copies(end: RunEnd) -> tuple[str | None, str | None]:
     if end.output_path is None or not (end.stdout_bytes or end.stderr_bytes):
         return None, None
+    if max(end.stdout_bytes, end.stderr_bytes) <= COPY_BYTES:
+        whole = whole_output(end.output_path, end.stdout_bytes, end.stderr_bytes)
+        if whole is not None:
+            return _text(whole[0]), _text(whole[1])
     reader = OutputReader(end.output_path)
     return _copy(reader, "stdout", end.stdout_bytes), _copy(reader, "stderr", end.stderr_bytes)
+
+
+def _text(data: bytes) -> str | None:
+    return copy_text(data) if data else None
 
 
 def _copy(reader: OutputReader, stream: str, printed_bytes: int) -> str | None:
@@ -147,7 +155,7 @@ def _copy(reader: OutputReader, stream: str, printed_bytes: int) -> str | None:
     if not printed_bytes:
         return None
     try:
-        data, _ = reader.head_tail(stream, COPY_LIMIT_BYTES - MARK_BYTES)
+        data, _ = reader.head_tail(stream, COPY_BYTES)
     except OSError as error:
         return f"[the output file cannot be read: {error.strerror}]"
     return copy_text(data)

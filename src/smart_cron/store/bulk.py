@@ -92,7 +92,7 @@ def _run(session: Session, sql: str, order: Sequence[str], rows: Sequence[Row], 
     text = json.dumps(rows, ensure_ascii=False)
     if not text.isascii() or "\\u0000" in text:
         text = json.dumps([{name: storable(value) for name, value in row.items()} for row in rows], ensure_ascii=False)
-    return session.execute(sql, [text])
+    return session.execute(sql, [text, len(rows)] if session.dialect.name == "postgresql" else [text])
 
 
 def storable(value: object) -> object:
@@ -104,10 +104,16 @@ def storable(value: object) -> object:
     return value.replace("\0", "\ufffd") if "\0" in value else value
 
 
+def _source(columns: Columns, dialect: Dialect) -> str:
+    source = dialect.rows_source(dict(columns))
+    # PostgreSQL takes JSON for a hundred rows, and then reads a table of some thousands from end to end.
+    return f"(SELECT * FROM {source} LIMIT %s) AS v" if dialect.name == "postgresql" else source
+
+
 @lru_cache(maxsize=64)
 def _update(statement: UpdateEach, dialect: Dialect) -> tuple[str, Sequence[str]]:
     if dialect.takes_rows_as_json:
-        source = dialect.rows_source(dict(statement.columns))
+        source = _source(statement.columns, dialect)
         sets, where = (_MARK.sub(dialect.value(r"\1"), part) for part in (statement.sets, statement.where))
         return dialect.update_joined(statement.table, source, sets, where), ()
     return _one_by_one(f"UPDATE {statement.table} AS t SET {statement.sets} WHERE {statement.where}")
@@ -120,7 +126,7 @@ def _insert(statement: InsertEach, dialect: Dialect) -> tuple[str, Sequence[str]
     conflict = f" ON CONFLICT ({', '.join(statement.key)}) DO NOTHING" if statement.key else ""
     if not dialect.takes_rows_as_json:
         return _one_by_one(f"{into} VALUES ({', '.join(f'{{{name}}}' for name in names)}){conflict}")
-    source = dialect.rows_source(dict(statement.columns))
+    source = _source(statement.columns, dialect)
     select = f"{into} SELECT {', '.join(map(dialect.value, names))} FROM {source}"
     if dialect.name == "mysql":
         # Not INSERT IGNORE, which swallows other faults too. A row that another transaction inserts in this very

@@ -12,7 +12,8 @@ from smart_cron.core.task import TaskDefinition
 from smart_cron.store import definitions
 from smart_cron.store.bulk import UpdateEach, placeholders
 from smart_cron.store.dialects import FLOAT, INSTANT, INT, TEXT
-from smart_cron.store.queues import HELD_RANK
+from smart_cron.store.lanes import Lanes
+from smart_cron.store.queues import BLOCKED_FROM, HELD_RANK, QUEUED_RANK
 from smart_cron.store.releases import TASK_GONE, Releases
 from smart_cron.store.session import Session
 
@@ -57,24 +58,33 @@ class Claims:
     """Reads what waits and gives it to nodes."""
 
     def __init__(self, session: Session, releases: Releases) -> None:
-        self._session, self._releases = session, releases
+        self._session, self._releases, self._lanes = session, releases, Lanes(session)
         self._instant, self._read = session.dialect.instant, session.dialect.read_instant
 
-    def lock_waiting(self, *, limit: int, only: int | None = None) -> list[WaitingRun]:
+    def lock_waiting(
+        self, *, limit: int, only: int | None = None, tags: Sequence[str] = (), catch_ups: int | None = None
+    ) -> list[WaitingRun]:
         """Lock and return waiting executions by priority, then due time, then id, passing over what others hold."""
-        dialect = self._session.dialect
-        # The index is in the very order asked for: a sort would lock every waiting row on InnoDB.
-        queue = dialect.force_index("smart_cron_executions_queue")
-        which = "queue_rank >= 1 ORDER BY queue_rank, due_at, id" if only is None else "queue_rank >= 1 AND id = %s"
-        rows = self._session.rows(
-            f"""SELECT id, task_id, task_group, start_before FROM smart_cron_executions{queue if only is None else ""}
-             WHERE {which} LIMIT %s{dialect.lock_skipping}""",
-            [limit] if only is None else [only, limit],
-        )
-        return [
-            WaitingRun(execution_id=row[0], task_id=row[1], group=row[2], start_before=self._read(row[3]))
-            for row in rows
-        ]
+        if only is not None:
+            return self._lanes.lock_one(only)
+        return self._lanes.lock(limit=limit, tags=tags, catch_ups=limit if catch_ups is None else catch_ups)
+
+    def any_catch_up(self) -> bool:
+        """Whether an old slot waits to be made up for."""
+        return self._lanes.any_catch_up()
+
+    def lock_total(self) -> int:
+        """Keep other nodes from claiming until the transaction ends; return how many runs all nodes hold."""
+        self._session.rows(f"SELECT id FROM smart_cron_nodes ORDER BY id LIMIT 1{self._session.dialect.lock}")
+        queue = self._session.dialect.force_index("smart_cron_executions_queue")
+        row = self._session.row(f"SELECT COUNT(*) FROM smart_cron_executions{queue} WHERE queue_rank = {HELD_RANK}")
+        return int(row[0]) if row else 0
+
+    def any_behind_others(self) -> bool:
+        """Say whether some execution waits for the end of another one: queued behind its task's, or for its group."""
+        index = self._session.dialect.force_index("smart_cron_executions_queue")
+        sql = f"SELECT 1 FROM smart_cron_executions{index} WHERE queue_rank BETWEEN %s AND %s LIMIT 1"
+        return self._session.row(sql, [BLOCKED_FROM, QUEUED_RANK]) is not None
 
     def group_usage(self, groups: Sequence[str]) -> Mapping[str, int]:
         """Return how many claimed or running executions each of these groups has."""

@@ -25,6 +25,7 @@ ADD_EXECUTIONS = InsertEach(
         ("start_before", INSTANT),
         ("task_group", TEXT),
         ("node_tag", TEXT),
+        ("catch_up", INT),
         ("triggered_by", TEXT),
         ("created_at", INSTANT),
     ),
@@ -87,6 +88,7 @@ def executions(plan: SlotPlan, instant: Instant, now: datetime) -> Iterator[Row]
             "start_before": instant(start.start_before) if start.start_before else None,
             "task_group": task.group,
             "node_tag": task.node_tag,
+            "catch_up": int(start.is_catch_up),
             "triggered_by": str(Trigger.CRON),
             "created_at": instant(now),
         }

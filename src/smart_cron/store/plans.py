@@ -69,10 +69,11 @@ class Plans:
         found = (self._read(row[0]) for row in (slot, retry) if row)
         return min((at for at in found if at is not None), default=None)
 
-    def lock_due(self, *, now: datetime, limit: int) -> list[DueTask]:
-        """Lock and return enabled, valid tasks whose next slot has come, earliest first."""
-        where = "plannable = 1 AND next_run_at <= %s ORDER BY next_run_at, id"
-        return self._lock("smart_cron_tasks_due", where, [self._instant(now)], limit)
+    def lock_due(self, *, now: datetime, limit: int, since: datetime | None = None) -> list[DueTask]:
+        """Lock and return enabled, valid tasks whose next slot has come, earliest first; none before *since*."""
+        later, bound = ("", []) if since is None else (" AND next_run_at >= %s", [self._instant(since)])
+        where = f"plannable = 1 AND next_run_at <= %s{later} ORDER BY next_run_at, id"
+        return self._lock("smart_cron_tasks_due", where, [self._instant(now), *bound], limit)
 
     def lock_changed(self, *, limit: int) -> list[DueTask]:
         """Lock and return tasks whose row differs from what was planned."""

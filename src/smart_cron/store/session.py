@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from django.db.transaction import atomic
 
 from smart_cron.core.errors import DatabaseConflictError, DatabaseError, DatabaseUnavailableError
 from smart_cron.store import schema
+from smart_cron.store.cursors import as_it_is, as_sqlite_reads_it, new_cursor
 from smart_cron.store.dialects import DIALECTS, Dialect
 from smart_cron.store.fairness import Fairness
 from smart_cron.store.faults import told_in_ours
@@ -30,16 +32,23 @@ class Session:
 
     def __init__(self, alias: str) -> None:
         self.alias = alias
+        self._threads = threading.local()
         self.dialect: Dialect = DIALECTS[self.connection.vendor]
         self._secret = str(self.connection.settings_dict.get("PASSWORD") or "")
         self._fairness = Fairness(time.monotonic, time.sleep) if self.dialect.name == "sqlite" else None
+        self._spelled = as_sqlite_reads_it if self.dialect.name == "sqlite" else as_it_is
         self._data_version: tuple[Any, ...] | None = None
         connection_created.connect(_prepare, dispatch_uid="smart_cron.store")
 
     @property
     def connection(self) -> BaseDatabaseWrapper:
         """Django's connection of this thread."""
-        return connections[self.alias]
+        try:
+            # Django's own look-up costs as much as a small statement.
+            found: BaseDatabaseWrapper = self._threads.connection
+        except AttributeError:
+            found = self._threads.connection = connections[self.alias]
+        return found
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -75,28 +84,28 @@ class Session:
     def execute(self, sql: str, params: Sequence[object] = ()) -> int:
         """Run one statement; return how many rows it matched."""
         with self._cursor() as cursor:
-            cursor.execute(sql, params)
+            cursor.execute(self._spelled(sql), params)
             return int(cursor.rowcount)
 
     def execute_each(self, sql: str, rows: Sequence[Sequence[object]]) -> int:
         """Run one statement for each row, prepared once; return how many rows it matched in all."""
         with self._cursor() as cursor:
-            cursor.executemany(sql, rows)
+            cursor.executemany(self._spelled(sql), rows)
             return int(cursor.rowcount)
 
     def insert(self, sql: str, params: Sequence[object] = ()) -> int:
         """Run an INSERT of one row; return its id."""
         with self._cursor() as cursor:
             if self.dialect.name == "mysql":
-                cursor.execute(sql, params)
+                cursor.execute(self._spelled(sql), params)
                 return int(cursor.lastrowid)
-            cursor.execute(f"{sql} RETURNING id", params)
+            cursor.execute(self._spelled(f"{sql} RETURNING id"), params)
             return int(cursor.fetchone()[0])
 
     def rows(self, sql: str, params: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Run a SELECT; return its rows."""
         with self._cursor() as cursor:
-            cursor.execute(sql, params)
+            cursor.execute(self._spelled(sql), params)
             return list(cursor.fetchall())
 
     def wide_rows(self, columns: Sequence[str], tail: str, params: Sequence[object] = ()) -> list[Sequence[Any]]:
@@ -112,17 +121,18 @@ class Session:
     def dictionaries(self, sql: str, params: Sequence[object] = ()) -> list[dict[str, Any]]:
         """Run a SELECT; return its rows keyed by column name."""
         with self._cursor() as cursor:
-            cursor.execute(sql, params)
+            cursor.execute(self._spelled(sql), params)
             names = [column[0] for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     @contextmanager
     def _cursor(self) -> Iterator[Any]:
+        connection = self.connection
         try:
-            with told_in_ours(self._secret), self.connection.cursor() as cursor:
+            with told_in_ours(self._secret), connection.wrap_database_errors, closing(new_cursor(connection)) as cursor:
                 yield cursor
         except DatabaseUnavailableError:
-            if not self.connection.in_atomic_block:
+            if not connection.in_atomic_block:
                 self.close()
             raise
         except UnicodeEncodeError as error:

@@ -26,6 +26,14 @@ CHUNK_BYTES = 262_144
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 
+def runner_command(*, state_dir: str | Path, run_dir: str | Path, version: str, idle_seconds: float) -> list[str]:
+    """Return the command that starts a task runner; see `taskrunner.__main__`."""
+    main = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
+    places = ["--state", os.path.abspath(state_dir), "--run", os.path.abspath(run_dir), "--version", version]
+    # -IS: neither the environment nor site-packages has a say; -B: it may run as root over files of others.
+    return [sys.executable, "-ISB", main, "smart-cron", "task-runner", *places, "--idle", str(idle_seconds)]
+
+
 class RunnerUnavailable(OSError):  # noqa: N818 - a state of the world that callers wait out, not a mistake
     """The task runner cannot be started or reached, or the connection to it was lost."""
 
@@ -141,12 +149,9 @@ class RunnerClient:
         return answer
 
     def _command(self) -> list[str]:
-        main = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
-        places = ["--state", self._state_dir, "--run", self._run_dir, "--version", self._version]
-        # -IS: neither the environment nor site-packages has a say; -B: it may run as root over files of others.
-        return [
-            sys.executable, "-ISB", main, "smart-cron", "task-runner", *places, "--idle", str(self._idle_seconds),
-        ]  # fmt: skip
+        return runner_command(
+            state_dir=self._state_dir, run_dir=self._run_dir, version=self._version, idle_seconds=self._idle_seconds
+        )
 
     def fileno(self) -> int:
         """Return a descriptor that is readable when `poll` has something."""

@@ -14,9 +14,12 @@ from smart_cron.taskrunner import protocol
 from smart_cron.taskrunner.clients import ClientDesk
 from smart_cron.taskrunner.directories import own_directory
 from smart_cron.taskrunner.kernel import become_subreaper, boot_id
+from smart_cron.taskrunner.notify import READY as READINESS
+from smart_cron.taskrunner.notify import STOPPING, notify_systemd
 from smart_cron.taskrunner.pool import Pool
 from smart_cron.taskrunner.presence import declare
 from smart_cron.taskrunner.records import straighten_names
+from smart_cron.taskrunner.rehearsal import rehearse
 from smart_cron.taskrunner.runfile import incarnation
 from smart_cron.taskrunner.runner import Runner
 from smart_cron.taskrunner.spares import Spares
@@ -59,6 +62,8 @@ def start_runner(*, state_dir: str, run_dir: str, version: str, idle_seconds: fl
     desk = ClientDesk(protocol.socket_path(run_dir, state_dir, version))
     desk.listen()
     _say_ready()
+    notify_systemd(READINESS)
+    rehearse(run_dir, identity)
     _serve(
         Runner(
             desk=desk,
@@ -66,10 +71,15 @@ def start_runner(*, state_dir: str, run_dir: str, version: str, idle_seconds: fl
             spares=Spares(runs_dir, alone=alone),
             runs_dir=runs_dir,
             idle_seconds=idle_seconds,
-            when_stopping=lambda: os.close(lock),
+            when_stopping=lambda: _make_room(lock),
         ),
         f"{state_dir}/taskrunner-crash.txt",
     )
+
+
+def _make_room(lock: int) -> None:
+    os.close(lock)
+    notify_systemd(STOPPING)
 
 
 def _leave_starter() -> None:

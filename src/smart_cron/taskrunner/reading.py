@@ -21,6 +21,8 @@ from smart_cron.taskrunner.output import (
 
 STREAM_NUMBERS = {"stdout": STDOUT, "stderr": STDERR}
 STREAM_NAMES = {number: name for name, number in STREAM_NUMBERS.items()}
+# Room for the heads of a thousand frames. Who prints in smaller pieces is read the long way.
+FRAMES_BYTES = 16_384
 
 
 class Chunk(NamedTuple):
@@ -29,6 +31,39 @@ class Chunk(NamedTuple):
     stream: str
     milliseconds: int
     data: bytes
+
+
+def whole_output(path: str | os.PathLike[str], stdout_bytes: int, stderr_bytes: int) -> tuple[bytes, bytes] | None:
+    """Return both streams of a finished run that printed so much, by one read of its main file.
+
+    None where that file alone does not hold it all, or cannot be read: `OutputReader.head_tail` then tells what there
+    is, at the price of looking for segments through the whole directory.
+    """
+    limit = stdout_bytes + stderr_bytes + FRAMES_BYTES
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        data = os.read(fd, limit)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    streams = _streams_in(data)
+    return streams if (len(streams[0]), len(streams[1])) == (stdout_bytes, stderr_bytes) else None
+
+
+def _streams_in(data: bytes) -> tuple[bytes, bytes]:
+    parts: dict[int, list[bytes]] = {STDOUT: [], STDERR: []}
+    offset, header = 0, FRAME.size
+    while offset + header <= len(data):
+        kind, length, _ = FRAME.unpack_from(data, offset)
+        offset += header
+        if kind in parts:
+            parts[kind].append(data[offset : offset + length])
+        offset += length
+    return b"".join(parts[STDOUT]), b"".join(parts[STDERR])
 
 
 def dropped_mark(count: int) -> bytes:
@@ -105,6 +140,8 @@ class OutputReader:
         present = self._segment_numbers[number]
         if os.path.exists(segment_path(self._path, number, present + 1)):
             return present + 1
+        if present and os.path.exists(segment_path(self._path, number, present)):
+            return None  # They are given up in order, and never the newest one.
         # The next one may have been given up already: go on with the oldest that is left.
         prefix = f"{self._path}.{SEGMENT_LETTERS[number]}"
         later = [

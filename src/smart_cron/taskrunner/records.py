@@ -59,12 +59,14 @@ class RunFile:
 class HeldFile:
     """A run file that this process has locked. Closing it, or dying, gives the lock back."""
 
-    __slots__ = ("_end", "_salt", "fd", "records")
+    __slots__ = ("_end", "_salt", "fd", "has_room", "records")
 
     def __init__(self, fd: int, run_id: str) -> None:
+        data = os.pread(fd, FILE_BYTES, 0)
         self.fd = fd
+        self.has_room = len(data) == FILE_BYTES
         self._salt = crc32(run_id.encode())
-        self.records, self._end = parse(os.pread(fd, FILE_BYTES, 0), run_id)
+        self.records, self._end = parse(data, run_id)
 
     def append(self, body: bytes, *, sync: bool = False) -> None:
         """Write one record behind the others; with *sync* it is on the disk when this returns."""
@@ -128,7 +130,8 @@ def take(runs_dir: str, run_id: str, spare: str | None = None) -> HeldFile:
         held = HeldFile(fd, run_id)
         if held.records:
             raise RunTakenError(f"its run file says '{held.records[-1]['event']}' already")
-        _reserve(fd, f"{runs_dir}/{run_id}")
+        if not held.has_room:
+            _reserve(fd, f"{runs_dir}/{run_id}")
     except BaseException:
         os.close(fd)
         raise
@@ -171,8 +174,6 @@ def _is_locked(fd: int) -> bool:
 
 
 def _reserve(fd: int, path: str) -> None:
-    if os.fstat(fd).st_size >= FILE_BYTES:
-        return
     try:
         os.posix_fallocate(fd, 0, FILE_BYTES)
     except OSError:

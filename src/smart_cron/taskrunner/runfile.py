@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 
 from smart_cron.taskrunner.kernel import boot_id, epoch_microseconds
 from smart_cron.taskrunner.protocol import to_json
@@ -74,7 +73,7 @@ def _settle_held(held: HeldFile, run_id: str, execution_id: int, claimed_in: str
         return _settle_lost(held, found)
     if found.void is None:
         held.append(to_json({"event": "void", "run_id": run_id, "at": epoch_microseconds()}).encode(), sync=True)
-    if claimed_in is not None and claimed_in.partition(":")[0] != boot_id():
+    if claimed_in is not None and boot_id_of(claimed_in) != boot_id():
         return blank_finish(run_id, execution_id, "lost", "the machine restarted while the run was about to start")
     return blank_finish(run_id, execution_id, "never_started", "no supervisor had started it")
 
@@ -122,6 +121,11 @@ def incarnation(state_dir: str | os.PathLike[str]) -> str:
         return f"{boot_id()}:{_read_identity(path)}"
 
 
+def boot_id_of(incarnation: str) -> str:
+    """Return the boot id in it."""
+    return incarnation.partition(":")[0]
+
+
 def _read_identity(path: str) -> str:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     with open(fd, "rb") as file:
@@ -130,10 +134,10 @@ def _read_identity(path: str) -> str:
 
 def _create_identity(path: str) -> None:
     # Written whole under another name and then linked, so that nobody reads half of it and the first one wins.
-    draft = f"{path}.{secrets.token_hex(8)}"
+    draft = f"{path}.{os.urandom(8).hex()}"
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        os.write(fd, secrets.token_hex(16).encode() + b"\n")
+        os.write(fd, os.urandom(16).hex().encode() + b"\n")
         os.fsync(fd)
         os.link(draft, path)
     except FileExistsError:

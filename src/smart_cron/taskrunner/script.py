@@ -7,10 +7,14 @@ import grp
 import os
 import pwd
 import stat
+import time
+from collections import namedtuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    Mark = tuple[int, ...]
 
 # For files that do not run by themselves. The name is looked up in the PATH of the task.
 INTERPRETERS: Mapping[str, str] = {
@@ -31,6 +35,9 @@ KINDS = (
 )
 WRITABLE_BY_GROUP_OR_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 ANY_EXECUTE = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
+MOST_REMEMBERED = 1000
+# A file that changed a moment ago may change again without a later time stamp: clocks of file systems are coarse.
+SETTLED_NANOSECONDS = 1_000_000_000
 
 
 class ScriptFaultError(Exception):
@@ -62,17 +69,76 @@ def examine_script(path: str, *, run_as_uid: int, service_uid: int, directories:
         raise ScriptFaultError("the script's path holds a NUL byte")
     if not path.startswith("/"):
         raise ScriptFaultError(f"the script {path} is not an absolute path")
+    key = (path, run_as_uid, service_uid)
+    finding = _remembered.get(key)
+    if finding is None or not finding.still_holds(path):
+        finding = _look_at(path, key, {0, service_uid, run_as_uid})
+    _check_inside(path, finding.resolved, directories)
+    return finding.runs_itself
+
+
+class Finding(namedtuple("Finding", "resolved runs_itself mark ancestors")):  # noqa: PYI024 - typing is heavy
+    """What a look at a script found, with the marks by which a change of it, or of what it lies in, is seen."""
+
+    __slots__ = ()
+    resolved: str
+    runs_itself: bool
+    mark: Mark
+    ancestors: list[tuple[str, Mark]]
+
+    def still_holds(self, path: str) -> bool:
+        """Say whether another look would find the same: nothing was changed, moved, replaced or linked elsewhere."""
+        try:
+            if _mark(os.stat(path)) != self.mark:
+                return False
+            return all(os.stat(directory)[:6] == mark for directory, mark in self.ancestors)
+        except OSError:
+            return False
+
+
+# By path, the user it runs as and the service user: a start then takes four calls of the kernel instead of ten.
+_remembered: dict[tuple[str, int, int], Finding] = {}
+
+
+def _remember(key: tuple[str, int, int], finding: Finding) -> None:
+    if len(_remembered) >= MOST_REMEMBERED:
+        _remembered.clear()
+    _remembered[key] = finding
+
+
+def _mark(found: os.stat_result) -> Mark:
+    # The first seven are mode, inode, device, links, user, group and size.
+    return *found[:7], found.st_mtime_ns, found.st_ctime_ns
+
+
+def _look_at(path: str, key: tuple[str, int, int], trusted: set[int]) -> Finding:
     # O_PATH looks without touching: opening a device or a fifo can have effects.
     fd = _open_path(path)
     try:
         found = os.fstat(fd)
         resolved = os.readlink(f"/proc/self/fd/{fd}")
-        _check_file(path, found, trusted := {0, service_uid, run_as_uid})
-        _check_ancestors(path, resolved, trusted)
-        _check_inside(path, resolved, directories)
-        return bool(found.st_mode & ANY_EXECUTE) and _has_magic(fd)
+        _check_file(path, found, trusted)
+        ancestors = _check_ancestors(path, resolved, trusted)
+        runs_itself = bool(found.st_mode & ANY_EXECUTE) and _has_magic(fd)
     finally:
         os.close(fd)
+    marks = [(directory, at[:6]) for directory, at in ancestors]
+    finding = Finding(resolved, runs_itself, _mark(found), marks)
+    if _tells_of_changes(found, [at for _, at in ancestors]):
+        _remember(key, finding)
+    return finding
+
+
+def _tells_of_changes(found: os.stat_result, ancestors: list[os.stat_result]) -> bool:
+    """Say whether a change of anything that was looked at would show in its marks.
+
+    A file with one name cannot be reached by another way later. Who is in a group that may write does not show.
+    """
+    asked_for_groups = found.st_mode & WRITABLE_BY_GROUP_OR_OTHERS or any(
+        _is_shared(at, is_parent=at is ancestors[0]) for at in ancestors
+    )
+    settled = time.time_ns() - found.st_ctime_ns > SETTLED_NANOSECONDS
+    return found.st_nlink == 1 and settled and not asked_for_groups
 
 
 def _open_path(path: str) -> int:
@@ -106,22 +172,27 @@ def _check_file(path: str, found: os.stat_result, trusted: set[int]) -> None:
         raise ScriptFaultError(f"the script {path} can be changed by its group or by others")
 
 
-def _check_ancestors(path: str, resolved: str, trusted: set[int]) -> None:
+def _check_ancestors(path: str, resolved: str, trusted: set[int]) -> list[tuple[str, os.stat_result]]:
     directory = resolved.rpartition("/")[0] or "/"
-    is_parent = True
+    ancestors: list[tuple[str, os.stat_result]] = []
     while True:
         found = os.stat(directory)
+        shared = _is_shared(found, is_parent=not ancestors)
+        ancestors.append((directory, found))
         if found.st_uid not in trusted:
             raise ScriptFaultError(
                 f"the directory {directory} of the script {path} belongs to {_user_name(found.st_uid)}"
             )
-        # In a sticky directory nobody can replace an entry of others, but anybody can have put one there.
-        shared = found.st_mode & WRITABLE_BY_GROUP_OR_OTHERS and (is_parent or not found.st_mode & stat.S_ISVTX)
         if shared and _is_writable_by_strangers(found):
             raise ScriptFaultError(f"the directory {directory} of the script {path} can be written by others")
         if directory == "/":
-            return
-        directory, is_parent = directory.rpartition("/")[0] or "/", False
+            return ancestors
+        directory = directory.rpartition("/")[0] or "/"
+
+
+def _is_shared(found: os.stat_result, *, is_parent: bool) -> bool:
+    # In a sticky directory nobody can replace an entry of others, but anybody can have put one there.
+    return bool(found.st_mode & WRITABLE_BY_GROUP_OR_OTHERS) and (is_parent or not found.st_mode & stat.S_ISVTX)
 
 
 def _is_writable_by_strangers(found: os.stat_result) -> bool:

@@ -15,13 +15,13 @@ import socket
 
 from smart_cron.taskrunner import protocol
 from smart_cron.taskrunner.borrowed import can_borrow, can_give_back
-from smart_cron.taskrunner.kernel import become_subreaper, boot_id, boottime, epoch_microseconds, start_ticks
+from smart_cron.taskrunner.kernel import become_subreaper, boottime, epoch_microseconds, set_handler, start_ticks
 from smart_cron.taskrunner.limits import USUAL_OPEN_FILES, unkept_limits
 from smart_cron.taskrunner.order import spawn_plan, started_record
 from smart_cron.taskrunner.plan import SpawnPlan, StartFailedError
 from smart_cron.taskrunner.records import START_BYTES, HeldFile, RunTakenError, take
 from smart_cron.taskrunner.run import Run, note_signal
-from smart_cron.taskrunner.runfile import MAX_REASON, blank_finish
+from smart_cron.taskrunner.runfile import MAX_REASON, blank_finish, boot_id_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ class Supervisor:
 
     def __init__(self, control: socket.socket, *, runs_dir: str, incarnation: str) -> None:
         self._control = control
-        self._runs_dir, self._incarnation = runs_dir, incarnation
+        self._runs_dir, self.incarnation = runs_dir, incarnation
         self._stop_asked = False
         self._retiring = False
-        self._wake, wake_writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        signal.set_wakeup_fd(wake_writer, warn_on_full_buffer=False)
+        self._wake, self._wake_writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.set_wakeup_fd(self._wake_writer, warn_on_full_buffer=False)
         self._poll = select.poll()
         self._poll.register(control.fileno(), select.POLLIN)
         self._poll.register(self._wake, select.POLLIN)
@@ -61,11 +61,11 @@ class Supervisor:
     def prepare(self) -> None:
         """Become the subreaper of what is to come, and answer signals as a supervisor does."""
         become_subreaper()
-        signal.signal(signal.SIGTERM, self._on_stop_signal)
+        set_handler(signal.SIGTERM, self._on_stop_signal)
         # Not ignored, since that would be inherited: handled, by nothing.
         for number in (signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, note_signal)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            set_handler(number, note_signal)
+        set_handler(signal.SIGCHLD, None)
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         soft = USUAL_OPEN_FILES if hard == resource.RLIM_INFINITY else min(USUAL_OPEN_FILES, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -73,33 +73,46 @@ class Supervisor:
         # What was there at the fork is never garbage: leave its pages shared. A run makes no cycles to speak of.
         gc.freeze()
         gc.set_threshold(GARBAGE_THRESHOLD)
-        pid = os.getpid()
-        self._self = {"supervisor_pid": pid, "supervisor_ticks": start_ticks(pid), "boot_id": boot_id()}
+        self.introduce()
         _reset_high_water_mark()
         # A task's CPU limit is ours too while it is spawned, and our own time may be beyond it.
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGXCPU,))
         # The fork came with it blocked, so that it could not reach the runner's handler in here.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
+    def introduce(self) -> None:
+        """Find out what every `started` record says of its supervisor."""
+        pid, boot_id = os.getpid(), boot_id_of(self.incarnation)
+        self._self = {"supervisor_pid": pid, "supervisor_ticks": start_ticks(pid), "boot_id": boot_id}
+
+    def close(self) -> None:
+        """Let go of what the constructor took. Supervisors end without it."""
+        signal.set_wakeup_fd(-1)
+        os.close(self._wake)
+        os.close(self._wake_writer)
+
     def _on_stop_signal(self, _number: int, _frame: object) -> None:
         self._stop_asked = True
 
     def serve(self) -> None:
         """Carry out orders until told to end, or until the runner is gone."""
-        while not self._retiring:
-            ready = self._poll.poll()
-            if self._stop_asked:
-                return
-            if any(fd == self._wake for fd, _ in ready):
-                _empty(self._wake)
-            message = self._receive()
-            if message is None:
-                continue
-            if not message:
-                return
-            if message[:1] == protocol.ORDER:
-                spare, _, text = message[1:].partition(b"\n")
-                self._carry_out(protocol.from_json(text)["order"], spare.decode() or None)
+        while not self._retiring and self.serve_one():
+            pass
+
+    def serve_one(self) -> bool:
+        """Wait for one message and do what it says; False where it says to end."""
+        ready = self._poll.poll()
+        if self._stop_asked:
+            return False
+        if any(fd == self._wake for fd, _ in ready):
+            _empty(self._wake)
+        message = self._receive()
+        if message is None:
+            return True
+        if message[:1] == protocol.ORDER:
+            spare, _, text = message[1:].partition(b"\n")
+            self._carry_out(protocol.from_json(text)["order"], spare.decode() or None)
+        return bool(message)
 
     def _receive(self) -> bytes | None:
         try:
@@ -149,7 +162,7 @@ class Supervisor:
     def _check_permission(self, order: Order) -> None:
         if not protocol.is_run_id(order["run_id"]):
             raise RefusedError("invalid", "the run id holds more than letters, digits and dashes")
-        if order["incarnation"] != self._incarnation:
+        if order["incarnation"] != self.incarnation:
             raise RefusedError("incarnation", "the run was claimed before a restart of this machine, or on another")
         late_by = boottime() - order["launch_deadline"]
         if late_by > 0:

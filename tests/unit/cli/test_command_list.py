@@ -19,10 +19,13 @@ READING = {
     "run show",
     "run logs",
     "explain",
+    "ledger",
+    "why",
     "logs",
     "config show",
     "config check",
     "db check",
+    "doctor",
 }
 CHANGING = {
     "init",
@@ -37,9 +40,11 @@ CHANGING = {
     "run kill",
     "run retry",
     "import crontab",
+    "service install",
+    "service uninstall",
     "db migrate",
 }
-OTHERS = {"completion"}
+OTHERS = {"completion", "service task-runner"}
 
 
 def _walk(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command, str]]:

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from smart_cron.taskrunner import script as scripts
 from smart_cron.taskrunner.script import (
     ScriptFaultError,
     check_script,
@@ -167,3 +168,97 @@ def test_relative_entries_of_a_path_are_passed_over(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
 
     assert find_program("sh", ".:/usr/bin") == "/usr/bin/sh"
+
+
+def runs_itself(path: Path | str) -> bool:
+    return examine_script(str(path), run_as_uid=ME, service_uid=ME, directories=None)
+
+
+@pytest.fixture
+def known(script: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A script that was looked at, and remembered although it is only a moment old."""
+    monkeypatch.setattr(scripts, "SETTLED_NANOSECONDS", -(1 << 62))
+    folder = script.parent / "bin"
+    folder.mkdir(mode=0o755)
+    moved = script.rename(folder / "job")
+    assert runs_itself(moved)
+    assert is_remembered(moved)
+    yield moved
+    scripts._remembered.clear()
+
+
+def is_remembered(path: Path | str) -> bool:
+    return (str(path), ME, ME) in scripts._remembered
+
+
+def test_an_unchanged_script_is_not_opened_again(known: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "open")
+
+    assert runs_itself(known)
+
+
+def test_security_27_modes_changed_since_the_last_start_are_seen(known: Path) -> None:
+    for mode, words in ((0o4755, "setuid"), (0o757, "others")):
+        known.chmod(mode)
+        assert words in fault(known)
+    known.chmod(0o755)
+    known.parent.chmod(0o777)
+    assert "can be written by others" in fault(known)
+
+
+@pytest.mark.skipif(ME != 0, reason="only root gives files away")
+def test_security_27_a_script_given_away_since_the_last_start_is_refused(known: Path) -> None:
+    os.chown(known.parent, STRANGER, STRANGER)
+    assert "the directory" in fault(known)
+    os.chown(known.parent, ME, ME)
+    os.chown(known, STRANGER, STRANGER)
+
+    assert f"belongs to user {STRANGER}" in fault(known)
+
+
+def test_security_27_what_took_the_place_of_a_known_script_is_looked_at(known: Path) -> None:
+    known.unlink()
+    assert "does not exist" in fault(known)
+    os.mkfifo(known)
+    assert "fifo" in fault(known)
+    known.unlink()
+    (known.parent / "new").write_text("no shebang\n")
+    (known.parent / "new").rename(known)
+    assert "not executable" in fault(known)
+
+
+def test_security_27_a_known_script_that_moved_elsewhere_behind_a_link_is_looked_at(known: Path) -> None:
+    link = known.parent.parent / "link"
+    link.symlink_to(known)
+    assert fault(link) == ""
+    assert is_remembered(link)
+    open_to_all = known.parent.parent / "shared"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    moved = known.parent.rename(open_to_all / "bin")
+    link.unlink()
+    link.symlink_to(moved / "job")
+
+    assert "can be written by others" in fault(link)
+
+
+def test_the_allowed_directories_are_asked_for_a_known_script_too(known: Path) -> None:
+    assert "outside" in fault(known, ["/usr"])
+    assert fault(known, [str(known.parent)]) == ""
+
+
+def test_a_script_that_changed_a_moment_ago_is_looked_at_every_time(script: Path) -> None:
+    assert runs_itself(script)
+
+    assert not is_remembered(script)
+
+
+def test_a_script_of_two_names_or_of_a_shared_group_is_looked_at_every_time(known: Path) -> None:
+    (known.parent / "second").hardlink_to(known)
+    assert runs_itself(known.parent / "second")
+    assert not is_remembered(known.parent / "second")
+    (known.parent / "second").unlink()
+    known.parent.chmod(0o775)
+    if fault(known) == "":  # the group is the user's own here
+        assert runs_itself(known)
+    assert not scripts._remembered[str(known), ME, ME].still_holds(str(known))

@@ -17,11 +17,17 @@ COMMANDS = {
     "master": ("master:master", "Plan, start and record what is due, until SIGTERM or Ctrl-C."),
     "task": ("task:task", "Define, change, run and list tasks."),
     "run": ("run:run", "Look at runs, follow their output, end or repeat them."),
+    "why": ("why:why", "Say why a slot ran, did not run, or is none, and by which decisions."),
+    "ledger": ("ledger:ledger", "Say what became of every slot: executions, and slots that did not run."),
     "explain": ("explain:explain", "Say in words when a schedule fires."),
     "import": ("import_:import_", "Take tasks over from cron."),
     "logs": ("logs:logs", "Show the latest lines of the log, or follow it."),
     "config": ("config:config", "Show and check the settings."),
+    "service": ("service:service", "Let systemd or cron start Smart Cron, or no longer."),
+    "doctor": ("doctor:doctor", "Say what this machine gives and what is wrong with it."),
     "db": ("db:db", "Create, update and check the tables."),
+    "node": ("node:node", "Look at the nodes that share this database."),
+    "stop-all": ("stop_all:stop_all", "Start nothing any more and end what runs now."),
     "completion": ("completion:completion", "Print the completion script for a shell."),
 }
 ALIASES = {"execution": "run"}

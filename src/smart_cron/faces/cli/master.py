@@ -11,6 +11,7 @@ import click
 from smart_cron.core.errors import SmartCronError
 from smart_cron.faces.cli.documents import print_json
 from smart_cron.faces.cli.errors import note
+from smart_cron.faces.cli.first_process import leave_first_place
 from smart_cron.faces.cli.options import dry_run_option, json_option
 from smart_cron.faces.cli.session import Session, pass_session
 from smart_cron.faces.cli.text import counted
@@ -33,6 +34,7 @@ def master(session: Session, /, *, once: bool, dry_run: bool, as_json: bool) -> 
     Running tasks go on when the master ends; the next one records them. SIGHUP rereads the settings. --json prints
     what a pass of --once did; without it, and not at a terminal, a pass says nothing.
     """
+    leave_first_place()
     with session.house() as house:
         if dry_run:
             _preview(house)

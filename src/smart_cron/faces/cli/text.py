@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 
-MINUTE, HOUR, DAY = 60, 3600, 86_400
+from smart_cron.core import spans
+from smart_cron.core.spans import HOUR, MINUTE
+
+span = spans.span
 
 
 def printable(text: object, *, limit: int | None = None) -> str:
@@ -20,30 +23,6 @@ def _escaped(mark: str) -> str:
 def printable_lines(text: str) -> list[str]:
     """Return the lines of a task's output, each harmless, tabs as blanks."""
     return [printable(line.removesuffix("\r").expandtabs(4)) for line in text.removesuffix("\n").split("\n")]
-
-
-def span(length: timedelta | float | None) -> str:
-    """Return a length of time as people say it: `420 ms`, `12.3 s`, `3 min 5 s`, `2 h 5 min`, `3 d 4 h`."""
-    if length is None:
-        return "–"
-    seconds = length.total_seconds() if isinstance(length, timedelta) else float(length)
-    if seconds < 0.9995:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < MINUTE:
-        return f"{seconds:.1f}".removesuffix(".0") + " s"
-    return _two_units(round(seconds))
-
-
-def _two_units(seconds: int) -> str:
-    if seconds < HOUR:
-        return _joined((seconds // MINUTE, "min"), (seconds % MINUTE, "s"))
-    if seconds < DAY:
-        return _joined((seconds // HOUR, "h"), (seconds % HOUR // MINUTE, "min"))
-    return _joined((seconds // DAY, "d"), (seconds % DAY // HOUR, "h"))
-
-
-def _joined(large: tuple[int, str], small: tuple[int, str]) -> str:
-    return " ".join(f"{number} {unit}" for number, unit in (large, small) if number)
 
 
 def moment(instant: datetime | None, *, now: datetime, zone: tzinfo) -> str:

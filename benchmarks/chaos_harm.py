@@ -1,0 +1,123 @@
+"""What a chaos run does to the database, and how it is undone: one thing at a time."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.fault.proxy import Proxy
+from tests.servers import Server
+
+from benchmarks.databases import Connection
+
+Undo = Callable[[], None]
+DELAY_SECONDS = 0.05
+
+
+class Harm:
+    """Does one thing to the database at a time."""
+
+    def __init__(self) -> None:
+        self._under_way = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the database is left alone now."""
+        return self._under_way == 0
+
+    def do(self, kind: str) -> Undo | None:
+        """Do this and return what undoes it; None where something else is under way."""
+        if self._under_way:
+            return None
+        undo = self._kinds[kind]()
+        self._under_way += 1
+
+        def mend() -> None:
+            undo()
+            self._under_way -= 1
+
+        return mend
+
+    @property
+    def _kinds(self) -> Mapping[str, Callable[[], Undo]]:
+        raise NotImplementedError
+
+
+class SqliteHarm(Harm):
+    """A file has no server, but others can lock it."""
+
+    def __init__(self, connect: Callable[[], Connection]) -> None:
+        super().__init__()
+        self._connect = connect
+
+    @property
+    def _kinds(self) -> Mapping[str, Callable[[], Undo]]:
+        return {"lock database": self._lock}
+
+    def _lock(self) -> Undo:
+        other = self._connect()
+        other.execute("BEGIN IMMEDIATE")
+
+        def unlock() -> None:
+            other.execute("COMMIT")
+            other.close()
+
+        return unlock
+
+
+class ServerHarm(Harm):
+    """A server can be killed and frozen, and the way to it broken."""
+
+    def __init__(self, server: Server, proxy: Proxy) -> None:
+        super().__init__()
+        self._server, self._proxy = server, proxy
+
+    @property
+    def _kinds(self) -> Mapping[str, Callable[[], Undo]]:
+        return {
+            "kill server": self._kill,
+            "freeze server": self._freeze,
+            "lose reply to COMMIT": self._lose_reply,
+            "reset connections": self._reset,
+            "blackhole": self._blackhole,
+            "delay": self._delay,
+        }
+
+    def _kill(self) -> Undo:
+        self._server.stop(signal.SIGKILL)
+        return self._server.start
+
+    def _freeze(self) -> Undo:
+        self._server.freeze()
+        return self._server.thaw
+
+    def _lose_reply(self) -> Undo:
+        self._proxy.lose_reply_to_commit()
+        return self._proxy.heal
+
+    def _reset(self) -> Undo:
+        self._proxy.reset()
+        return self._proxy.heal
+
+    def _blackhole(self) -> Undo:
+        self._proxy.blackhole()
+        return self._proxy.heal
+
+    def _delay(self) -> Undo:
+        self._proxy.delay(DELAY_SECONDS)
+        return self._proxy.heal
+
+
+def socket_of(server: Server) -> Path:
+    """Return the Unix socket that it listens on."""
+    own = getattr(server, "socket", None)
+    return own if isinstance(own, Path) else server.folder / ".s.PGSQL.5432"
+
+
+def proxied(url: str, port: int) -> str:
+    """Return the URL of the same database by the way of a proxy on this port."""
+    parts = urlsplit(url)
+    user = parts.username or "root"
+    return f"{parts.scheme}://{user}@127.0.0.1:{port}{parts.path}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tests.conformance.scene import INCARNATION, MINUTE, NOON, SECOND, Scene
 
@@ -243,3 +245,64 @@ def test_a_priority_from_nowhere_is_taken_as_the_nearest_there_is(scene: Scene) 
     scene.start(starts=(PlannedStart(scheduled_for=NOON, status=Status.WAITING, start_before=None),))
 
     assert len(scene.claim()) == 1
+
+
+def start_in_lanes(scene: Scene) -> None:
+    """Three tasks, each with an old slot to make up for and one that is due now; one of them bound to a tag."""
+    scene.add("urgent", priority=1)
+    scene.add("usual", priority=5)
+    scene.add("bound", priority=1, node_tag="gpu")
+    scene.planned()
+    old = PlannedStart(scheduled_for=NOON - 60 * MINUTE, status=Status.WAITING, start_before=None, is_catch_up=True)
+    due = PlannedStart(scheduled_for=NOON, status=Status.WAITING, start_before=None)
+    scene.start(starts=(old, due))
+
+
+def waiting_names(scene: Scene, **options: Any) -> list[tuple[str, bool]]:
+    with scene.store.database.transaction():
+        found = scene.store.claims.lock_waiting(**{"limit": 10, **options})
+    rows = scene.store.session.rows("SELECT id, task_name FROM smart_cron_executions")
+    names = dict(rows)
+    return [(names[run.execution_id], run.is_catch_up) for run in found]
+
+
+def test_old_slots_take_part_by_their_priority_but_only_as_many_as_may(scene: Scene) -> None:
+    start_in_lanes(scene)
+
+    every = [("urgent", True), ("urgent", False), ("usual", True), ("usual", False)]
+    assert waiting_names(scene) == every
+    assert waiting_names(scene, catch_ups=1) == [every[0], every[1], every[3]]
+    assert waiting_names(scene, catch_ups=0) == [every[1], every[3]]
+    assert waiting_names(scene, limit=2, catch_ups=9) == every[:2]
+    assert scene.store.claims.any_catch_up()
+
+
+def test_what_is_bound_to_a_tag_starts_only_where_the_tag_is(scene: Scene) -> None:
+    start_in_lanes(scene)
+
+    assert ("bound", False) not in waiting_names(scene, tags=("cpu",))
+    found = waiting_names(scene, tags=("gpu", "cpu"), catch_ups=0)
+    assert sorted(found) == [("bound", False), ("urgent", False), ("usual", False)]
+    assert found[-1] == ("usual", False)
+    assert ("bound", True) in waiting_names(scene, tags=("gpu",))
+
+
+def test_while_a_hold_stands_nothing_waits_for_a_place(scene: Scene) -> None:
+    start_in_lanes(scene)
+    scene.store.holds.hold("stopped", reason="", actor="test")
+
+    assert waiting_names(scene, tags=("gpu",)) == []
+    (number,) = scene.store.session.rows("SELECT MIN(id) FROM smart_cron_executions")[0]
+    assert waiting_names(scene, only=number) == []
+
+    scene.store.holds.release("stopped", actor="test")
+    assert len(waiting_names(scene, tags=("gpu",))) == 6
+
+
+def test_all_nodes_together_are_counted(scene: Scene) -> None:
+    start_in_lanes(scene)
+    scene.claim(2, node="one")
+    scene.claim(1, node="two")
+
+    with scene.store.database.transaction():
+        assert scene.store.claims.lock_total() == 3

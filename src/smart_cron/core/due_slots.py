@@ -105,8 +105,21 @@ class DueSlots:
         return regular - len(self.taken) + len(self.extra)
 
     def as_range(self, outcome: SlotOutcome, reason: str) -> tuple[SlotRange, ...]:
-        """Return all of them as one range that did not run, or nothing where there are none."""
-        first, last = next(iter(self), None), self.newest
+        """Return all of them as ranges that did not run, in order and disjoint; nothing where there are none.
+
+        A slot set by hand is a range of its own: what lies between the ends of any other is the rhythm's.
+        """
+        ranges: list[SlotRange] = []
+        rest = replace(self, extra=())
+        for slot in self.extra:
+            ranges += rest.before(slot).regular_range(outcome, reason)
+            ranges.append(SlotRange(first=slot, last=slot, count=1, outcome=outcome, reason=reason))
+            rest = rest.since(slot)
+        return (*ranges, *rest.regular_range(outcome, reason))
+
+    def regular_range(self, outcome: SlotOutcome, reason: str) -> tuple[SlotRange, ...]:
+        """Return the slots of the rhythm as one range, or nothing where there are none."""
+        first, last = next(self.regular(), None), self._newest_regular()
         if first is None or last is None:
             return ()
         return (SlotRange(first=first, last=last, count=self.count, outcome=outcome, reason=reason),)

@@ -24,6 +24,7 @@ from smart_cron.core.task import OnMissed, OnOverlap
 MAX_STARTS = 100
 _INSTANT = timedelta(microseconds=1)
 _DISABLED = "the task was disabled before this slot could start"
+_UNREADABLE = "the definition was made unusable before this slot could start"
 _EDITED = f"the definition was changed while more than {MAX_STARTS} missed slots were still to be started"
 
 
@@ -72,7 +73,8 @@ def plan(
         shown = Rhythm.of(task.schedule, zone_name)
         _check_words(task)
     except InvalidInputError as fault:
-        return SlotPlan(task=task, zone=zone_name, invalid_reason=str(fault))
+        left = write_off(task, now=now, reason=_UNREADABLE, taken=taken)
+        return SlotPlan(task=task, zone=zone_name, not_run=left, accounted_until=now, invalid_reason=str(fault))
     edited = not _is_as_seen(task, zone_name)
     this_pass = _Pass(task=task, now=now, misfire_grace=misfire_grace, started_at=started_at)
     decision = _decide(this_pass, _due_slots(task, now=now, taken=taken))
@@ -89,6 +91,13 @@ def plan(
         next_run_at=resume_at or _next_run_at(task, shown, now=now, edited=edited),
         accounted_until=now if resume_at is None else resume_at - _INSTANT,
     )
+
+
+def write_off(
+    task: DueTask, *, now: datetime, reason: str, taken: AbstractSet[datetime] = frozenset()
+) -> tuple[SlotRange, ...]:
+    """Return every slot up to `now` that has no outcome yet as missed, for this reason; `taken` ones have one."""
+    return _due_slots(task, now=now, taken=taken).as_range(SlotOutcome.MISSED, reason)
 
 
 def _marked(starts: tuple[PlannedStart, ...], *, late_before: datetime) -> tuple[PlannedStart, ...]:

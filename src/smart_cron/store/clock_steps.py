@@ -61,12 +61,21 @@ class ClockSteps:
             [task_id, self._instant(mark)],
         )
         for number, first, pattern, zone in rows:
-            self._cut(number, self._read(first), mark, pattern, zone)
+            begin = self._read(first)
+            if begin is not None:
+                kept = _kept(begin, mark, pattern, zone).without(self._started(task_id, begin, mark))
+                self._cut(number, begin, kept)
 
-    def _cut(self, number: int, first: datetime | None, mark: datetime, pattern: str, zone: str) -> None:
-        if first is None:
-            return
-        kept = _kept(first, mark, pattern, zone)
+    def _started(self, task_id: int, first: datetime, last: datetime) -> set[datetime]:
+        """Return the slots in the stretch that have an execution: a range may reach across them."""
+        rows = self._session.rows(
+            """SELECT DISTINCT scheduled_for FROM smart_cron_executions
+             WHERE task_id = %s AND scheduled_for >= %s AND scheduled_for <= %s""",
+            [task_id, self._instant(first), self._instant(last)],
+        )
+        return {slot for (raw,) in rows if (slot := self._read(raw)) is not None}
+
+    def _cut(self, number: int, first: datetime, kept: DueSlots) -> None:
         self._session.execute(
             "UPDATE smart_cron_skipped_slots SET last_slot = %s, slot_count = %s WHERE id = %s",
             [self._instant(kept.newest or first), max(kept.count, 1), number],

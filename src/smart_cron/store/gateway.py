@@ -59,12 +59,13 @@ def _assembled(alias: str) -> Store:
 
     session = Session(alias)
     releases, audit = Releases(session), Audit(session)
+    plans = Plans(session, releases)
     return Store(
         database=session,
-        plans=Plans(session, releases),
+        plans=plans,
         claims=Claims(session, releases),
         records=Records(session, releases, Alerts(session)),
-        tasks=Tasks(session, releases, audit),
+        tasks=Tasks(session, releases, plans, audit),
         history=History(session, releases, audit),
         ledger=LedgerReads(session),
         held=HeldSlots(session, releases, audit),

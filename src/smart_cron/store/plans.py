@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
+from smart_cron.core.planning import write_off
 from smart_cron.core.run import DueTask, ErrorType, SlotPlan, Status
 from smart_cron.core.task import OnMissed, OnOverlap
 from smart_cron.store import plan_rows
 from smart_cron.store.bulk import placeholders
 from smart_cron.store.clock_steps import ClockSteps
 from smart_cron.store.definitions import timeout_fault
+from smart_cron.store.dialects import PRIMARY
 from smart_cron.store.fields import policy_text
 from smart_cron.store.queues import DELAYED_RANK
 from smart_cron.store.releases import Releases
@@ -181,7 +183,8 @@ class Plans:
         valid = [plan for plan in plans if not plan.invalid_reason]
         rows = [row for plan in valid for row in plan_rows.executions(plan, self._instant, now)]
         new = plan_rows.ADD_EXECUTIONS.run(self._session, rows)
-        rows = [row for plan in valid for row in plan_rows.ranges(plan, self._instant, now)]
+        # Of an invalid row, too: what came due before it became so.
+        rows = [row for plan in plans for row in plan_rows.ranges(plan, self._instant, now)]
         plan_rows.ADD_RANGES.run(self._session, rows)
         self._withdraw(valid)
         self._replace([number for plan in valid for number in plan.cancel_execution_ids], now)
@@ -190,6 +193,13 @@ class Plans:
             self._session, [self._mark(plan) for plan in sorted(plans, key=lambda plan: plan.task.task_id)]
         )
         return new
+
+    def write_off(self, task_id: int, *, now: datetime, reason: str) -> None:
+        """Record every slot of the task up to now that has no outcome yet as missed: it is about to be deleted."""
+        for task in self._lock(PRIMARY, "id = %s", [task_id], 1):
+            gaps = write_off(task, now=now, reason=reason)
+            plan = SlotPlan(task=task, zone=task.planned_zone or task.time_zone or "UTC", not_run=gaps)
+            plan_rows.ADD_RANGES.run(self._session, list(plan_rows.ranges(plan, self._instant, now)))
 
     def _mark(self, plan: SlotPlan) -> dict[str, object]:
         reason = plan.invalid_reason

@@ -13,9 +13,12 @@ from smart_cron.core.task import OnOverlap, Task, TaskDefinition
 from smart_cron.store import definitions
 from smart_cron.store.audit import Audit, changes
 from smart_cron.store.bulk import placeholders
+from smart_cron.store.plans import Plans
 from smart_cron.store.queues import clamped
 from smart_cron.store.releases import TASK_GONE, Releases
 from smart_cron.store.session import Session
+
+TASK_DELETED = "the task was deleted before this slot could start"
 
 _STATE = """id, is_running, last_run_at, next_run_at, last_status, consecutive_failures, total_executions,
     total_successes, total_failures, avg_execution_time, invalid_reason"""
@@ -32,8 +35,8 @@ Tasklist = list[Task]
 class Tasks:
     """Reads and changes tasks; every change is one transaction with its audit row."""
 
-    def __init__(self, session: Session, releases: Releases, audit: Audit) -> None:
-        self._session, self._releases, self._audit = session, releases, audit
+    def __init__(self, session: Session, releases: Releases, plans: Plans, audit: Audit) -> None:
+        self._session, self._releases, self._plans, self._audit = session, releases, plans, audit
         self._read = session.dialect.read_instant
 
     def list(self, *, enabled: bool | None = None, group: str | None = None) -> Tasklist:
@@ -130,18 +133,21 @@ class Tasks:
             "update", actor=actor, entity=("task", task_id, task.name), old=old, new={"next_run_at": instant(at)}
         )
 
-    def remove(self, task_id: int, *, actor: str) -> None:
-        """Delete the task and what of it has not started; its history stays, and what runs goes on to its end."""
-        self._session.again(lambda: self._remove(task_id, actor))
+    def remove(self, task_id: int, *, actor: str, now: datetime | None = None) -> None:
+        """Delete the task and what of it has not started; its history stays, and what runs goes on to its end.
 
-    def _remove(self, task_id: int, actor: str) -> None:
+        Slots that came due by *now* (the database's clock, where it is not given) and were not planned are missed.
+        """
+        self._session.again(lambda: self._remove(task_id, actor, now or self._session.now()))
+
+    def _remove(self, task_id: int, actor: str, now: datetime) -> None:
         task = self._locked(task_id)
+        self._plans.write_off(task_id, now=now, reason=TASK_DELETED)
         pending = self._session.rows(
             """SELECT id FROM smart_cron_executions
              WHERE task_id = %s AND status IN ('waiting', 'delayed', 'queued', 'blocked') ORDER BY id""",
             [task_id],
         )
-        now = self._session.now()
         self._releases.settle_unstarted([row[0] for row in pending], Status.SKIPPED, reason=TASK_GONE, now=now)
         self._session.execute("DELETE FROM smart_cron_tasks_config WHERE id = %s", [task_id])
         old = _named(definitions.column_values(task.definition))

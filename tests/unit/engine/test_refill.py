@@ -54,6 +54,7 @@ def test_results_that_were_put_off_are_recorded_soon(make_bench: MakeBench) -> N
     assert len(bench.launcher.discarded) == 2
 
 
+@pytest.mark.slow
 def test_many_results_are_recorded_in_the_turn_that_refills_their_places(make_bench: MakeBench) -> None:
     bench = make_bench(max_concurrent=MOST_UNRECORDED)
     line_up(bench, 2 * MOST_UNRECORDED + 10)

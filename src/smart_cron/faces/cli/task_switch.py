@@ -67,5 +67,5 @@ def remove(session: Session, /, *, names: tuple[str, ...], yes: bool, dry_run: b
             click.confirm(f"Remove {listed}?", abort=True)
         with house.store.database.transaction():
             for task in tasks:
-                house.store.tasks.remove(task.id, actor=session.actor)
+                house.store.tasks.remove(task.id, actor=session.actor, now=house.clock.now())
     click.echo(f"Removed {listed}; the history stays.")

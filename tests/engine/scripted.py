@@ -89,6 +89,7 @@ class ScriptedLauncher:
         self.living: dict[str, Claim] = {}
         self.files: dict[str, RunEnd | None] = {}
         self.cancelled: list[str] = []
+        self.forced: list[str] = []
         self.discarded: list[str] = []
         self.failures: dict[str, int] = {}
         self._starts: list[tuple[str, int, datetime]] = []
@@ -139,6 +140,10 @@ class ScriptedLauncher:
     def running(self) -> set[str]:
         self._stumble("running")
         return set(self.living)
+
+    def end_by_force(self, run_id: str) -> None:
+        self.forced.append(run_id)
+        self.living.pop(run_id, None)
 
     def is_alive(self, run_id: str) -> bool:
         return run_id in self.living

@@ -67,7 +67,7 @@ def settle(
         retry_at=retry_at,
         slot_failed=slot_failed,
         counts=end.cause is not EndCause.NEVER_STARTED,
-        alerts=_alerts(run, reading, slot_failed=slot_failed),
+        alerts=_alerts(run, end, reading, slot_failed=slot_failed),
     )
 
 
@@ -87,11 +87,13 @@ def _retry_at(run: OpenRun, status: Status, *, now: datetime, jitter: float) -> 
     return policy.next_attempt_at(attempt=run.attempt, failed_at=now, jitter=jitter)
 
 
-def _alerts(run: OpenRun, reading: _Reading, *, slot_failed: bool) -> tuple[AlertDraft, ...]:
+def _alerts(run: OpenRun, end: RunEnd, reading: _Reading, *, slot_failed: bool) -> tuple[AlertDraft, ...]:
     """A timeout is told at once, even when it will be tried again; other failures once the slot has failed."""
     if not run.alert_on_failure or not run.task_exists:
         return ()
     drafts = []
+    if end.cause is EndCause.STUCK:
+        drafts.append(_draft("stuck_task", "error", f"Task {run.task_name} was stuck: {reading.message}"))
     if reading.status is Status.TIMEOUT:
         drafts.append(_draft("task_timeout", "error", f"Task {run.task_name}: {reading.message}"))
     elif slot_failed:
@@ -174,5 +176,6 @@ _READERS: Mapping[EndCause, Callable[[OpenRun, RunEnd, str | None], _Reading]] =
     EndCause.OOM: _read_oom,
     EndCause.START_FAILED: _read_start_failure,
     EndCause.LOST: _read_loss,
+    EndCause.STUCK: _read_loss,
     EndCause.NEVER_STARTED: _read_absence,
 }

@@ -335,6 +335,9 @@ class Launcher(Protocol):
     def is_alive(self, run_id: str) -> bool:
         """Say whether a supervisor holds this run's file."""
 
+    def end_by_force(self, run_id: str) -> None:
+        """Kill a run's supervisor and its processes, where neither it nor the task runner does."""
+
     def read_end(self, run_id: str) -> RunEnd | None:
         """Return the end that the run's file holds, or None."""
 

@@ -205,6 +205,7 @@ class EndCause(StrEnum):
     OOM = "oom"
     START_FAILED = "start_failed"
     LOST = "lost"
+    STUCK = "stuck"  # it would not end by itself long after it had to: ended by force, and nobody saw how it went
     NEVER_STARTED = "never_started"
 
 

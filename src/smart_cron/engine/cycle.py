@@ -170,7 +170,9 @@ class Cycle:
 
     def _claim_unless_overtaking(self, places: int) -> list[Claim]:
         """Claim nothing where what an end sets free may be more urgent: what stands behind others, or in a group."""
-        if self.only is not None or self._settings.group_limits:
+        settings = self._settings
+        # In a group, and under a bound over all nodes, a run takes its place until its end is recorded.
+        if self.only is not None or settings.group_limits or settings.max_concurrent_total is not None:
             return []
         with self._stores.database.transaction():
             return [] if self._stores.claims.any_behind_others() else self._claimer.claim(places=places)

@@ -14,6 +14,7 @@ from smart_cron.core.run import Claim, EndCause, HeldRun, RunEnd
 from smart_cron.engine.orders import OrderBook
 from smart_cron.taskrunner import runfile
 from smart_cron.taskrunner.client import RunnerClient, RunnerUnavailable
+from smart_cron.taskrunner.stopping import end_by_force
 
 Start = tuple[str, int, datetime]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -85,6 +86,11 @@ class RunnerLauncher:
     def is_alive(self, run_id: str) -> bool:
         file = runfile.read(self._runs_dir, run_id)
         return file is not None and file.locked
+
+    def end_by_force(self, run_id: str) -> None:
+        file = runfile.read(self._runs_dir, run_id)
+        if file is not None and file.locked and file.started is not None:
+            end_by_force(file)
 
     def read_end(self, run_id: str) -> RunEnd | None:
         file = runfile.read(self._runs_dir, run_id)

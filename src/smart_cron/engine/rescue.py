@@ -8,10 +8,11 @@ start impossible), and is settled otherwise, by taking the file first.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from smart_cron.core.ports import Clock, Launcher, RecordStore
-from smart_cron.core.run import HeldRun, RunEnd, Status
+from smart_cron.core.run import EndCause, HeldRun, RunEnd, Status
 from smart_cron.engine.settings import EngineSettings
 
 
@@ -34,11 +35,37 @@ class Rescue:
         """Look at each held run. *in_hand* are those the task runner has; *known* ends need no second reading."""
         findings = Findings()
         for run in self._records.held(node=self._settings.node):
-            if known(run.run_id) or run.run_id in in_hand:
+            if known(run.run_id):
+                findings.alive.add(run.run_id)
+            elif self._is_stuck(run):
+                self._end_by_force(run, findings)
+            elif run.run_id in in_hand:
                 findings.alive.add(run.run_id)
             else:
                 self._look_at(run, findings)
         return findings
+
+    def _is_stuck(self, run: HeldRun) -> bool:
+        """Whether it should have ended long ago, by a clock that does not step and goes on from boot to boot only."""
+        if run.incarnation != self._settings.incarnation:
+            return False
+        allowed = timedelta(seconds=run.timeout_seconds + run.kill_grace_seconds) + self._settings.deadlock_timeout
+        return self._clock.boottime() > run.launch_deadline + allowed.total_seconds()
+
+    def _end_by_force(self, run: HeldRun, findings: Findings) -> None:
+        """Its supervisor did not end it, nor did the task runner end the supervisor: then it is for us."""
+        end = self._launcher.read_end(run.run_id)
+        if end is None:
+            self._launcher.end_by_force(run.run_id)
+            end = self._launcher.settle_absent(run)
+        if end is None:
+            findings.alive.add(run.run_id)  # It cannot be killed: the next sweep tries again.
+        elif end.cause is EndCause.LOST:
+            seconds = run.timeout_seconds + run.kill_grace_seconds
+            reason = f"it was still there {self._settings.deadlock_timeout} after its timeout and grace of {seconds} s"
+            findings.ends.append(replace(end, cause=EndCause.STUCK, reason=reason))
+        else:
+            findings.ends.append(end)
 
     def _look_at(self, run: HeldRun, findings: Findings) -> None:
         end = self._launcher.read_end(run.run_id)

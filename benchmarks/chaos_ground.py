@@ -51,8 +51,12 @@ class Ground:
         settings: Mapping[str, str] | None = None,
         parent: Path | None = None,
         like: Path | None = None,
+        database_folder: Path | None = None,
     ) -> None:
-        """*like* is the folder of another one, on SQLite and not used yet, to be copied instead of made anew."""
+        """*like* is the folder of another one, on SQLite and not used yet, to be copied instead of made anew.
+
+        *database_folder* takes the place of `folder` for SQLite's file, which then is not copied.
+        """
         self.folder = Path(tempfile.mkdtemp(prefix="chaos-", dir=parent))
         self.folder.chmod(0o755)
         self.records = self.folder / "records"
@@ -62,8 +66,9 @@ class Ground:
         self._connection: Connection | None = None
         self.worker = self._compiled()
         self._exit = ExitStack()
-        self._direct_url = url = self._database.url or f"sqlite:///{self.folder / 'smart-cron.db'}"
-        self.harm: Harm = SqliteHarm(lambda: self._database.connect(self.folder))
+        self._database_folder = database_folder or self.folder
+        self._direct_url = url = self._database.url or f"sqlite:///{self._database_folder / 'smart-cron.db'}"
+        self.harm: Harm = SqliteHarm(lambda: self._database.connect(self._database_folder))
         if self._database.url is not None:
             server = databases.server(database)
             self.proxy = self._exit.enter_context(Proxy(socket_of(server)))
@@ -107,7 +112,7 @@ class Ground:
 
     def another_connection(self) -> Connection:
         """Return a plain connection that waits for no lock for long."""
-        connection = self._database.connect(self.folder)
+        connection = self._database.connect(self._database_folder)
         connection.execute(IMPATIENT[self._database.name])
         return connection
 

@@ -30,11 +30,15 @@ class Node:
 
     @property
     def state_dir(self) -> Path:
-        return self.folder / "state"
+        return Path(self._settings.get("SMART_CRON_STATE_DIR", self.folder / "state"))
 
     @property
     def run_dir(self) -> Path:
-        return self.folder / "run"
+        return Path(self._settings.get("SMART_CRON_RUN_DIR", self.folder / "run"))
+
+    @property
+    def log_dir(self) -> Path:
+        return Path(self._settings.get("SMART_CRON_LOG_DIR", self.folder / "log"))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -93,8 +97,8 @@ class Node:
         return [pid for pid in self._of_task_runner() if _has_lock(pid, self.state_dir)]
 
     def _of_task_runner(self) -> list[int]:
-        mark = f"{self.folder}/".encode()
-        return [pid for pid, words in _command_lines() if b"task-runner" in words and _names(words, mark)]
+        mark = str(self.state_dir).encode()
+        return [pid for pid, words in _command_lines() if b"task-runner" in words and mark in words]
 
     def stop(self) -> None:
         """End the master in order, then the task runner and all supervisors."""
@@ -137,10 +141,6 @@ def _command_lines() -> list[tuple[int, list[bytes]]]:
         with suppress(OSError):
             found.append((int(folder.name), (folder / "cmdline").read_bytes().split(b"\0")))
     return found
-
-
-def _names(words: Sequence[bytes], mark: bytes) -> bool:
-    return any(word.startswith(mark) for word in words)
 
 
 def workers_alive(records: Path) -> list[str]:

@@ -140,7 +140,7 @@ def test_slots_that_ran_within_a_range_are_told_once(full: Scene) -> None:
 
 def test_deleted_tasks_keep_their_lines_under_their_last_name(full: Scene) -> None:
     number = full.task().id
-    full.store.tasks.remove(number, actor="test")
+    full.store.tasks.remove(number, actor="test", now=NOON)
     full.add("another")
 
     tasks = full.store.ledger.tasks()

@@ -40,6 +40,7 @@ FULL = TaskDefinition(
     environment={"A": "ö", "B": ""},
     limits=Limits(memory_mb=1, cpu_seconds=2, open_files=3, processes=4, output_bytes=5_000_000_000, nice=-5),
     sandbox=Sandbox.STRICT,
+    sandbox_network=False,
     keep_processes=True,
     merge_output=True,
     alert_on_failure=False,

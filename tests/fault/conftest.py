@@ -44,10 +44,26 @@ def make_ground(databases: Databases, unused: Path) -> Iterator[GroundMaker]:
     """Make a ground, on SQLite unless told otherwise; what still runs there is ended with the test."""
     made: list[Ground] = []
 
-    def make(command: Sequence[str] = MASTER, *, database: str = "sqlite", **settings: str) -> Ground:
-        like = unused if database == "sqlite" else None
-        made.append(Ground(databases, database=database, command=command, settings=settings, like=like))
-        return made[-1]
+    def make(
+        command: Sequence[str] = MASTER,
+        *,
+        database: str = "sqlite",
+        database_folder: Path | None = None,
+        **settings: str,
+    ) -> Ground:
+        # What is set may be another place: then it is made anew.
+        moved = database_folder is not None or any(name.endswith("_DIR") for name in settings)
+        like = unused if database == "sqlite" and not moved else None
+        ground = Ground(
+            databases,
+            database=database,
+            command=command,
+            settings=settings,
+            like=like,
+            database_folder=database_folder,
+        )
+        made.append(ground)
+        return ground
 
     yield make
     for ground in made:
@@ -159,7 +175,7 @@ def _counter_of_ends(ground: Ground) -> Callable[[], int]:
 
 def log_of(ground: Ground) -> list[dict[str, Any]]:
     """Return what the first node's master has logged."""
-    files = sorted((ground.nodes[0].folder / "log").glob("master-*.log"))
+    files = sorted(ground.nodes[0].log_dir.glob("master-*.log"))
     return [json.loads(line) for path in files for line in path.read_text(encoding="utf-8").splitlines()]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.chaos_ground import Ground
-from benchmarks.chaos_tasks import TaskPlan, own_runs, stamp
+from benchmarks.chaos_tasks import TaskPlan, accounted, own_runs, stamp
 from benchmarks.processes import wait_until
 
 from .conftest import PATIENCE_SECONDS, GroundMaker, Mishap, lasting, said, through
@@ -57,9 +57,12 @@ def test_a_job_of_the_doubled_hour_runs_once_and_an_hourly_one_in_both(
     def time_is(moment: datetime) -> None:
         clock.set(moment - datetime.now(UTC))
 
-    time_is(CHANGE - timedelta(hours=1, seconds=2))
-    ground.insert([_task(NIGHTLY, "0 2 * * *"), _task(HOURLY, "0 * * * *")])
+    tasks = [_task(NIGHTLY, "0 2 * * *"), _task(HOURLY, "0 * * * *")]
+    time_is(CHANGE - timedelta(hours=1, minutes=30))
+    ground.insert(tasks)
     node.start()
+    wait_until(lambda: accounted(ground.connection, tasks) is not None, what="planning", seconds=PATIENCE_SECONDS)
+    time_is(CHANGE - timedelta(hours=1, seconds=1))
     wait_until(lambda: _ended(ground, NIGHTLY, HOURLY), what="the first of the two hours", seconds=PATIENCE_SECONDS)
     time_is(CHANGE - timedelta(seconds=1))
     wait_until(lambda: _ended(ground, HOURLY, HOURLY), what="the second one", seconds=PATIENCE_SECONDS)

@@ -110,26 +110,19 @@ def pass_over(
 ) -> tuple[SlotPlan, ...]:
     """Decide that no slot up to `now` starts: whatever the policies say, all are missed, for this one reason.
 
-    Slots among `taken` have an outcome already. Of a task whose definition cannot be planned the slots are passed over
-    as well, so that none starts once it is mended: a second plan then says what is wrong, to be written after the first.
+    Slots among `taken` have an outcome already. Of a task whose definition cannot be planned they are passed over as
+    well, so that none starts once it is mended: a second plan says what is wrong, to be written after the first.
     """
     zone_name = task.time_zone or default_zone
     not_run = _due_slots(task, now=now, taken=taken).as_range(SlotOutcome.MISSED, reason)
-    later = replace(task, accounted_until=now)
-    following = plan(later, now=now, default_zone=default_zone, misfire_grace=timedelta(), started_at=now, taken=taken)
-    passed = SlotPlan(
-        task=task,
-        zone=zone_name,
-        not_run=not_run,
-        next_run_at=_next_after_passing(task, now=now, zone_name=zone_name) if not following.invalid_reason else None,
-        accounted_until=now,
-    )
-    return (passed, following) if following.invalid_reason else (passed,)
-
-
-def _next_after_passing(task: DueTask, *, now: datetime, zone_name: str) -> datetime | None:
-    shown = Rhythm.of(task.schedule, zone_name)
-    return _next_run_at(task, shown, now=now, edited=not _is_as_seen(task, zone_name))
+    passed = SlotPlan(task=task, zone=zone_name, not_run=not_run, accounted_until=now)
+    try:
+        shown = Rhythm.of(task.schedule, zone_name)
+        _check_words(task)
+    except InvalidInputError as fault:
+        return passed, SlotPlan(task=task, zone=zone_name, invalid_reason=str(fault))
+    edited = not _is_as_seen(task, zone_name)
+    return (replace(passed, next_run_at=_next_run_at(task, shown, now=now, edited=edited)),)
 
 
 def _marked(starts: tuple[PlannedStart, ...], *, late_before: datetime) -> tuple[PlannedStart, ...]:

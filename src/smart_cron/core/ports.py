@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from smart_cron.core.held import HeldRange
 from smart_cron.core.ledger import LedgerRange, LedgerRun, LedgerTask
 from smart_cron.core.node import Hold, NodeIdentity, NodeRecord
+from smart_cron.core.restored import FoundRun
 from smart_cron.core.run import (
     Claim,
     DueTask,
@@ -318,6 +319,51 @@ class HeldStore(Protocol):
 
     def drop(self, task_id: int, slots: AbstractSet[datetime], *, actor: str, now: datetime) -> int:
         """Record these held slots as skipped for good; return how many were held."""
+
+
+class RestoredStore(Protocol):
+    """A database that came from a backup: what happened since is entered, and nothing of the past starts."""
+
+    def unknown(self, run_ids: Sequence[str]) -> set[str]:
+        """Return those of these run ids of which the database knows nothing."""
+
+    def enter(self, runs: Sequence[FoundRun], *, node: str) -> dict[str, int]:
+        """Enter these as running on *node*, in the caller's transaction; return the number of each by its run id.
+
+        It is the run's own one, unless another run is held under it by now. A slot that was recorded as not run is
+        taken out of its range.
+        """
+
+    def see_all_anew(self) -> None:
+        """Let every task count as changed, so that `PlanStore.lock_changed` returns it."""
+
+    def unseen(self) -> int:
+        """Return how many tasks count as changed."""
+
+    def miss_pending(self, *, until: datetime, asked_since: datetime | None, reason: str, now: datetime) -> int:
+        """Record what was due at *until* and has not been claimed as missed; return how many there were.
+
+        Runs that a person asked for after *asked_since* stay.
+        """
+
+    def skip_numbers(self, count: int) -> None:
+        """Leave out so many numbers of executions: other nodes may have given them to runs since the backup."""
+
+    def remember_beats(self, node: NodeIdentity, beats: int) -> None:
+        """Let the node's row count at least so many heartbeats; enter one that stopped where there is none."""
+
+
+class IncidentStore(Protocol):
+    """Alerts that stand for a state, which are over when it is."""
+
+    def resolve_recovered(self) -> list[str]:
+        """Resolve open `consecutive_failures` of tasks whose count is 0; return their names."""
+
+    def failing(self) -> int:
+        """Return how many tasks failed the last time or more often in a row."""
+
+    def reset_failures(self, *, actor: str) -> int:
+        """Set `consecutive_failures` to 0, with an audit row each, and resolve what stood for it; return how many."""
 
 
 class Launcher(Protocol):

@@ -51,6 +51,7 @@ class TaskDefinition:
 
     `script` is an absolute path, `arguments` are passed to it without a shell; `shell_command` is run as
     `sh -c`, with `stdin_text` as its standard input (crontab's `%`). `time_zone` None is the configured zone.
+    `sandbox_network` False leaves a task with the strict sandbox no network; the standard one cannot take it.
     `umask` is octal text such as `022`.
     """
 
@@ -82,6 +83,7 @@ class TaskDefinition:
     environment: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = Limits()
     sandbox: Sandbox = Sandbox.STANDARD
+    sandbox_network: bool = True
     keep_processes: bool = False
     merge_output: bool = False
     alert_on_failure: bool = True

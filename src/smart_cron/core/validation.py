@@ -47,6 +47,7 @@ def check_definition(definition: TaskDefinition, *, now: datetime) -> list[str]:
         _check_identity,
         _check_environment,
         _check_limits,
+        _check_sandbox,
         _check_receivers,
     )
     problems = [problem for check in checks for problem in check(definition)]
@@ -145,6 +146,13 @@ def _check_limits(d: TaskDefinition) -> Iterator[str]:
             yield from _check_range(title, value, 1, MAX_SECONDS)
     yield from _check_range("output_bytes", limits.output_bytes, 1, 2**63 - 1)
     yield from _check_range("nice", limits.nice, -20, 19)
+
+
+def _check_sandbox(d: TaskDefinition) -> Iterator[str]:
+    if d.sandbox == Sandbox.STANDARD and not d.sandbox_network:
+        yield "sandbox_network 0 needs the sandbox 'strict': the standard one cannot take the network away"
+    if d.sandbox == Sandbox.STRICT and d.keep_processes:
+        yield "keep_processes needs the sandbox 'standard': nothing in the strict one outlives its main process"
 
 
 def _check_receivers(d: TaskDefinition) -> Iterator[str]:

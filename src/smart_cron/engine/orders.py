@@ -59,6 +59,7 @@ class OrderBook:
             "merge_output": task.merge_output,
             "keep_processes": task.keep_processes,
             "sandbox": str(task.sandbox),
+            "sandbox_network": task.sandbox_network,
             "script_directories": settings.script_directories,
             "output_path": f"{settings.output_root}/{claim.claimed_at:%Y-%m-%d}/{claim.run_id}.out",
         }

@@ -47,6 +47,7 @@ COLUMNS = (
     "max_output_bytes",
     "nice",
     "sandbox",
+    "sandbox_network",
     "keep_processes",
     "merge_output",
     "origin",
@@ -95,6 +96,7 @@ def column_values(definition: TaskDefinition) -> list[object]:
         limits.output_bytes,
         limits.nice,
         str(definition.sandbox),
+        int(definition.sandbox_network),
         int(definition.keep_processes),
         int(definition.merge_output),
         definition.origin,
@@ -117,7 +119,8 @@ def _read(row: Sequence[Any]) -> TaskDefinition:
         name, description, script, schedule, priority, timeout, enabled, max_retries, retry_delay, threshold,
         alert_on_failure, email, webhook, shell_command, arguments, stdin_text, zone, on_missed, start_deadline,
         on_overlap, retry_lost, kill_grace, exit_codes, group, node_tag, run_as, directory, umask, environment,
-        memory, cpu, files, processes, output, nice, sandbox, keep_processes, merge_output, origin,
+        memory, cpu, files, processes, output, nice, sandbox, sandbox_network, keep_processes, merge_output,
+        origin,
     ) = row  # fmt: skip
     if timeout < 1:
         raise ValueError(f"{_NO_TIMEOUT} {timeout}")
@@ -154,6 +157,7 @@ def _read(row: Sequence[Any]) -> TaskDefinition:
             memory_mb=memory, cpu_seconds=cpu, open_files=files, processes=processes, output_bytes=output, nice=nice
         ),
         sandbox=Sandbox(sandbox),
+        sandbox_network=bool(sandbox_network),
         keep_processes=bool(keep_processes),
         merge_output=bool(merge_output),
         alert_on_failure=bool(alert_on_failure),

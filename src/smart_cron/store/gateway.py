@@ -26,6 +26,8 @@ class Store:
     held: ports.HeldStore
     nodes: ports.NodeStore
     holds: ports.HoldStore
+    restored: ports.RestoredStore
+    incidents: ports.IncidentStore
     session: Session
 
 
@@ -49,11 +51,13 @@ def _assembled(alias: str) -> Store:
     from smart_cron.store.held import HeldSlots
     from smart_cron.store.history import History
     from smart_cron.store.holds import Holds
+    from smart_cron.store.incidents import Incidents
     from smart_cron.store.ledger import LedgerReads
     from smart_cron.store.nodes import Nodes
     from smart_cron.store.plans import Plans
     from smart_cron.store.records import Records
     from smart_cron.store.releases import Releases
+    from smart_cron.store.restored import Restored
     from smart_cron.store.session import Session
     from smart_cron.store.tasks import Tasks
 
@@ -71,5 +75,7 @@ def _assembled(alias: str) -> Store:
         held=HeldSlots(session, releases, audit),
         nodes=Nodes(session, releases, audit),
         holds=Holds(session, audit),
+        restored=Restored(session, releases),
+        incidents=Incidents(session, audit),
         session=session,
     )

@@ -124,21 +124,20 @@ def _look_at(path: str, key: tuple[str, int, int], trusted: set[int]) -> Finding
         os.close(fd)
     marks = [(directory, at[:6]) for directory, at in ancestors]
     finding = Finding(resolved, runs_itself, _mark(found), marks)
-    if _tells_of_changes(found, [at for _, at in ancestors]):
+    # A file with one name, or without a link on the way to it, cannot be reached by another way later.
+    has_one_way = found.st_nlink == 1 or resolved == path
+    if has_one_way and _tells_of_changes(found, [at for _, at in ancestors]):
         _remember(key, finding)
     return finding
 
 
 def _tells_of_changes(found: os.stat_result, ancestors: list[os.stat_result]) -> bool:
-    """Say whether a change of anything that was looked at would show in its marks.
-
-    A file with one name cannot be reached by another way later. Who is in a group that may write does not show.
-    """
+    """Say whether a change of anything that was looked at would show in its marks: who is in a group does not."""
     asked_for_groups = found.st_mode & WRITABLE_BY_GROUP_OR_OTHERS or any(
         _is_shared(at, is_parent=at is ancestors[0]) for at in ancestors
     )
     settled = time.time_ns() - found.st_ctime_ns > SETTLED_NANOSECONDS
-    return found.st_nlink == 1 and settled and not asked_for_groups
+    return settled and not asked_for_groups
 
 
 def _open_path(path: str) -> int:

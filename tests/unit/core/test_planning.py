@@ -373,7 +373,10 @@ class TestSetByHand:
         made = look(after_an_outage(next_run_at=odd))
 
         assert starts(made) == [(NOON, Status.WAITING)]
-        assert gaps(made) == [(NOON - 3 * HOUR, odd, 4, SlotOutcome.COALESCED)]
+        assert gaps(made) == [
+            (NOON - 3 * HOUR, NOON - HOUR, 3, SlotOutcome.COALESCED),
+            (odd, odd, 1, SlotOutcome.COALESCED),
+        ]
 
     def test_one_on_the_pattern_is_not_counted_twice(self) -> None:
         made = look(after_an_outage(next_run_at=NOON - HOUR, on_missed=OnMissed.ALL))
@@ -419,12 +422,13 @@ class TestClockSetBack:
         ({"start_deadline_seconds": -1}, "start_deadline_seconds"),
     ],
 )
-def test_an_invalid_row_is_named_and_nothing_else_happens_to_it(changes: dict[str, Any], word: str) -> None:
+def test_an_invalid_row_is_named_and_what_came_due_before_is_missed(changes: dict[str, Any], word: str) -> None:
     made = look(after_an_outage(**changes))
 
     assert made.invalid_reason is not None
     assert word in made.invalid_reason
-    assert (made.starts, made.not_run, made.next_run_at, made.accounted_until) == ((), (), None, None)
+    assert (made.starts, made.next_run_at, made.accounted_until) == ((), None, NOON)
+    assert gaps(made) == [(NOON - 3 * HOUR, NOON, 4, SlotOutcome.MISSED)]
 
 
 @pytest.mark.parametrize("make", [on_time, after_an_outage])

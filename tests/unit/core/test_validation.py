@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from smart_cron.core.task import Limits, TaskDefinition
+from smart_cron.core.task import Limits, Sandbox, TaskDefinition
 from smart_cron.core.validation import check_definition
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -46,6 +46,7 @@ def seconds(count: float) -> timedelta:
         {"alert_email": "ops@example.org", "alert_slack_webhook": "https://hooks.slack.com/services/T/B/x"},
         {"description": "x" * 500, "group": "db", "node_tag": "eu-1.a", "working_directory": "/srv"},
         {"start_deadline": seconds(600)},
+        {"sandbox": Sandbox.STRICT, "sandbox_network": False},
     ],
 )
 def test_what_is_right_is_let_through(changes: dict[str, Any]) -> None:
@@ -123,6 +124,8 @@ def test_what_is_right_is_let_through(changes: dict[str, Any]) -> None:
         ({"on_missed": "perhaps"}, "on_missed must be one of latest, all, skip, hold"),
         ({"on_overlap": "perhaps"}, "on_overlap must be one of"),
         ({"sandbox": "perhaps"}, "sandbox must be one of"),
+        ({"sandbox_network": False}, "sandbox_network 0 needs the sandbox 'strict'"),
+        ({"sandbox": Sandbox.STRICT, "keep_processes": True}, "keep_processes needs the sandbox 'standard'"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(changes: dict[str, Any], words: str) -> None:

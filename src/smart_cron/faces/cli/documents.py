@@ -98,6 +98,7 @@ def definition_document(definition: TaskDefinition) -> dict[str, Any]:
         "max_output_bytes": limits.output_bytes,
         "nice": limits.nice,
         "sandbox": definition.sandbox,
+        "sandbox_network": definition.sandbox_network,
         "keep_processes": definition.keep_processes,
         "merge_output": definition.merge_output,
         "alert_on_failure": definition.alert_on_failure,

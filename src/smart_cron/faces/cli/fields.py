@@ -76,6 +76,7 @@ FIELDS = (
     _field("limits.output_bytes", "--output-bytes", int, "Output kept of each stream [default: 10000000]."),
     _field("limits.nice", "--nice", int, "Niceness, -20 to 19 [default: 0]."),
     _field("sandbox", "--sandbox", _choice(Sandbox), "How far it is walled off [default: standard]."),
+    _field("sandbox_network", "--network/--no-network", bool, "Leave the strict sandbox the network [default: leave]."),
     _field(
         "keep_processes", "--keep-processes/--end-processes", bool, "Let what it leaves behind live [default: end]."
     ),

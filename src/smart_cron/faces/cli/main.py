@@ -27,7 +27,11 @@ COMMANDS = {
     "doctor": ("doctor:doctor", "Say what this machine gives and what is wrong with it."),
     "db": ("db:db", "Create, update and check the tables."),
     "node": ("node:node", "Look at the nodes that share this database."),
-    "stop-all": ("stop_all:stop_all", "Start nothing any more and end what runs now."),
+    "recover": (
+        "recover:recover",
+        "Bring the system back after a restore of the database, an emergency stop or a crash.",
+    ),
+    "stop-all": ("stop_all:stop_all", "Start nothing any more, on any node, and end what runs now."),
     "completion": ("completion:completion", "Print the completion script for a shell."),
 }
 ALIASES = {"execution": "run"}

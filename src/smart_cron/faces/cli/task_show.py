@@ -78,7 +78,7 @@ def _surroundings(d: TaskDefinition) -> Iterator[tuple[str, str]]:
     yield from _given("Processes", limits.processes)
     yield from _given("Nice", limits.nice)
     yield "Output kept", f"{size(limits.output_bytes)} a stream" + (", merged" if d.merge_output else "")
-    yield "Sandbox", str(d.sandbox)
+    yield "Sandbox", str(d.sandbox) + ("" if d.sandbox_network else ", no network")
     if d.keep_processes:
         yield "Left behind", "processes live on"
 

@@ -1,0 +1,66 @@
+"""Alerts that stand for a state and are over when it is: the port `IncidentStore`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from smart_cron.store.audit import Audit
+from smart_cron.store.bulk import placeholders
+from smart_cron.store.session import Session
+
+_CHUNK = 500
+
+
+class Incidents:
+    """Resolves what is over; counts failures in a row anew."""
+
+    def __init__(self, session: Session, audit: Audit) -> None:
+        self._session, self._audit = session, audit
+
+    def resolve_recovered(self) -> list[str]:
+        """Resolve open `consecutive_failures` of tasks whose count is 0; return their names."""
+        open_alerts = self._session.dialect.force_index("smart_cron_alerts_open")
+        # On MariaDB and MySQL the index is of all alerts, and their planner knows best from which side to come.
+        index = open_alerts if self._session.dialect.name == "sqlite" else ""
+        found = self._session.rows(
+            f"""SELECT a.id, t.task_name FROM smart_cron_alerts a{index}
+              JOIN smart_cron_tasks_config t ON t.id = a.task_id
+             WHERE a.resolved = 0 AND a.alert_type = 'consecutive_failures' AND t.consecutive_failures = 0"""
+        )
+        self._resolve(sorted(number for number, _ in found))
+        return sorted({name for _, name in found})
+
+    def _resolve(self, numbers: Sequence[int]) -> None:
+        for begin in range(0, len(numbers), _CHUNK):
+            some = numbers[begin : begin + _CHUNK]
+            # Asked again: the task may have failed, and counted up its alert, in between.
+            self._session.execute(
+                f"""UPDATE smart_cron_alerts SET resolved = 1, resolved_at = {self._session.dialect.now_expression}
+                 WHERE id IN ({placeholders(some)}) AND resolved = 0 AND EXISTS (
+                    SELECT 1 FROM smart_cron_tasks_config t
+                     WHERE t.id = smart_cron_alerts.task_id AND t.consecutive_failures = 0)""",
+                some,
+            )
+
+    def failing(self) -> int:
+        """Return how many tasks failed the last time or more often in a row."""
+        return len(self._session.rows("SELECT id FROM smart_cron_tasks_config WHERE consecutive_failures > 0"))
+
+    def reset_failures(self, *, actor: str) -> int:
+        """Set `consecutive_failures` to 0, with an audit row each, and resolve what stood for it; return how many."""
+        return self._session.again(lambda: self._reset_failures(actor))
+
+    def _reset_failures(self, actor: str) -> int:
+        rows = self._session.rows(
+            f"""SELECT id, task_name, consecutive_failures FROM smart_cron_tasks_config
+             WHERE consecutive_failures > 0 ORDER BY id{self._session.dialect.lock}"""
+        )
+        if rows:
+            self._session.execute(
+                "UPDATE smart_cron_tasks_config SET consecutive_failures = 0 WHERE consecutive_failures > 0"
+            )
+        for number, name, count in rows:
+            old, new = {"consecutive_failures": count}, {"consecutive_failures": 0}
+            self._audit.note("reset failures", actor=actor, entity=("task", number, name), old=old, new=new)
+        self.resolve_recovered()
+        return len(rows)

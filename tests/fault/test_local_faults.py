@@ -1,0 +1,173 @@
+"""What can happen to the files of a node at work: locked, full, read-only, deleted, torn, of another version."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from benchmarks.chaos_ground import Ground
+from benchmarks.chaos_verdict import ACTIVE
+from benchmarks.processes import wait_until
+
+from smart_cron.taskrunner import runfile
+
+from .conftest import PATIENCE_SECONDS, GroundMaker, Mishap, lasting, said, through, undo_of_database
+from .disks import SmallDisk, small_disk
+
+pytestmark = pytest.mark.slow
+
+LOST = "Failed to connect to database"
+BACK = "Database is back"
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    with small_disk(tmp_path / "disk", size="4m") as made:
+        yield made
+
+
+def assert_told_once(ground: Ground) -> None:
+    assert [entry["level"] for entry in said(ground, LOST)] == ["CRITICAL"]
+    assert len(said(ground, BACK)) == 1
+
+
+def test_a_database_locked_for_longer_than_any_timeout_loses_nothing(make_ground: GroundMaker) -> None:
+    ground = make_ground()
+
+    verdict = through(
+        ground,
+        Mishap(harm=lambda: undo_of_database(ground, "lock database"), noticed=lambda: bool(said(ground, LOST))),
+    )
+
+    assert verdict.is_clean, verdict.faults
+    assert_told_once(ground)
+
+
+def filled(disk: SmallDisk) -> Callable[[], object]:
+    disk.fill()
+    return disk.make_room
+
+
+def read_only(disk: SmallDisk) -> Callable[[], object]:
+    disk.remount("ro")
+    return lambda: disk.remount("rw")
+
+
+@pytest.mark.parametrize("harm", [filled, read_only])
+def test_a_database_that_cannot_be_written_is_told_once_and_loses_nothing(
+    make_ground: GroundMaker, disk: SmallDisk, harm: Callable[[SmallDisk], Callable[[], object]]
+) -> None:
+    ground = make_ground(database_folder=disk.path)
+
+    verdict = through(ground, Mishap(harm=lambda: harm(disk), noticed=lambda: bool(said(ground, LOST))))
+
+    assert verdict.is_clean, verdict.faults
+    assert_told_once(ground)
+
+
+@pytest.mark.parametrize("place", ["STATE_DIR", "LOG_DIR", "RUN_DIR"])
+def test_a_full_disk_under_one_of_the_directories_loses_no_slot(
+    make_ground: GroundMaker, disk: SmallDisk, place: str
+) -> None:
+    """Starts may fail, and say so; the output that nobody could write may be cut, and its sum is still right."""
+    ground = make_ground(**{f"SMART_CRON_{place}": disk.folder("x")})
+
+    verdict = through(ground, Mishap(harm=lambda: filled(disk), noticed=lasting(2.0)))
+
+    assert verdict.is_clean, verdict.faults
+
+
+def test_whatever_is_deleted_in_the_run_directory_while_tasks_run_harms_nothing(make_ground: GroundMaker) -> None:
+    ground = make_ground()
+
+    def delete_all() -> Callable[[], object]:
+        for path in ground.nodes[0].run_dir.iterdir():
+            path.unlink()
+        return lambda: None
+
+    verdict = through(ground, *[Mishap(harm=delete_all, noticed=lasting(0.5)) for _ in range(3)])
+
+    assert verdict.is_clean, verdict.faults
+    assert verdict.statuses["lost"] == 0
+
+
+def test_a_row_that_sql_broke_fails_alone_and_goes_on_once_it_is_mended(make_ground: GroundMaker) -> None:
+    ground = make_ground()
+
+    def break_row() -> Callable[[], object]:
+        found = ground.connection.execute(
+            "SELECT task_name, task_arguments FROM smart_cron_tasks_config WHERE task_name = 'chaos_4'"
+        )
+        change = "UPDATE smart_cron_tasks_config SET task_arguments = %s WHERE task_name = %s"
+        ground.connection.execute(change, ["[broken", found[0][0]])
+        return lambda: ground.connection.execute(change, [found[0][1], found[0][0]])
+
+    verdict = through(ground, Mishap(harm=break_row, noticed=lasting(1.5)))
+
+    assert verdict.is_clean, verdict.faults
+
+
+def test_a_master_refuses_a_database_made_by_a_newer_version_in_a_sentence(make_ground: GroundMaker) -> None:
+    ground = make_ground()
+    node = ground.nodes[0]
+    ground.connection.execute(
+        "INSERT INTO django_migrations (app, name, applied) VALUES ('smart_cron', '9999_later', CURRENT_TIMESTAMP)"
+    )
+
+    node.start()
+    wait_until(lambda: node.master_pid is None, what="the master to refuse", seconds=PATIENCE_SECONDS)
+
+    assert "newer version of Smart Cron (it has '9999_later')" in node.last_words
+    assert "Traceback" not in node.last_words
+
+
+def test_a_torn_run_file_is_read_as_far_as_it_is_whole(make_ground: GroundMaker) -> None:
+    """Task runner and supervisor die in the middle of a line: the run is lost and told so, once."""
+    ground = make_ground()
+    node = ground.nodes[0]
+    ground.connection.execute(
+        """INSERT INTO smart_cron_tasks_config (task_name, shell_command, schedule_pattern, retry_lost, max_retries)
+           VALUES ('torn', 'echo out; sleep 300', '0 0 29 2 *', 0, 0)"""
+    )
+    node.start()
+    wait_until(lambda: node.runner_pid() is not None, what="the task runner", seconds=PATIENCE_SECONDS)
+    ground.connection.execute("UPDATE smart_cron_tasks_config SET next_run_at = '2020-01-01 00:00:00.000000'")
+    runs = node.state_dir / "runs"
+
+    def spawned() -> runfile.RunFile | None:
+        for name in runfile.list_runs(str(runs)):
+            file = runfile.read(runs, name)
+            if file is not None and file.spawned is not None:
+                return file
+        return None
+
+    wait_until(lambda: spawned() is not None, what="the run", seconds=PATIENCE_SECONDS)
+    file = spawned()
+    assert file is not None
+    assert file.started is not None
+    for pid in (node.runner_pid(), file.started["supervisor_pid"]):
+        with suppress(ProcessLookupError):
+            os.kill(pid or 0, signal.SIGKILL)
+    _tear(runs / file.run_id)
+    wait_until(lambda: not _active(ground), what="the end", seconds=PATIENCE_SECONDS)
+
+    rows = ground.connection.execute("SELECT status, run_id FROM smart_cron_executions")
+    assert rows == [("lost", file.run_id)]
+
+
+def _tear(path: Path) -> None:
+    """Leave the first line and half of the second."""
+    data = path.read_bytes()
+    first = data.index(b"\n") + 1
+    with path.open("r+b") as file:
+        file.seek(first + 20)
+        file.write(b"\0" * (len(data) - first - 20))
+
+
+def _active(ground: Ground) -> bool:
+    words = ", ".join(f"'{word}'" for word in ACTIVE)
+    return bool(ground.connection.number(f"SELECT COUNT(*) FROM smart_cron_executions WHERE status IN ({words})"))

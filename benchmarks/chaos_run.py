@@ -9,11 +9,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.chaos_faults import Fault
+from benchmarks.chaos_faults import KILLS, Fault
 from benchmarks.chaos_ground import Ground
 from benchmarks.chaos_nodes import Node, workers_alive
 from benchmarks.chaos_tasks import FARTHEST, SlotMaker, TaskPlan, accounted, minute_slots, own_runs
@@ -22,6 +22,7 @@ from benchmarks.processes import children, wait_until
 
 STEP_SECONDS = 0.02
 SLOTS_EVERY_SECONDS = 0.1
+POSTPONED_SECONDS = 0.2
 # A master that ends by itself again and again is a finding, and no reason to go on.
 MOST_OWN_ENDS = 20
 QUIET_SECONDS = 120.0
@@ -50,7 +51,8 @@ class Report:
 
     @property
     def kills(self) -> int:
-        return sum(count for kind, count in self.done.items() if kind.startswith("kill ") and kind != "kill server")
+        """How many processes of the product's were killed."""
+        return sum(count for kind, count in self.done.items() if kind in KILLS)
 
 
 class ChaosRun:
@@ -80,7 +82,7 @@ class ChaosRun:
         faults = list(reversed(self._plan.faults))
         while (elapsed := time.monotonic() - began) < self._plan.seconds and not self._plan.enough():
             while faults and faults[-1].at <= elapsed:
-                self._do(faults.pop())
+                self._do(faults.pop(), faults)
             self._undo_what_is_over()
             self._keep_masters()
             self._make_slots(elapsed)
@@ -123,10 +125,14 @@ class ChaosRun:
 
     # Faults
 
-    def _do(self, fault: Fault) -> None:
+    def _do(self, fault: Fault, coming: list[Fault]) -> None:
         node = self._ground.nodes[int(fault.pick * len(self._ground.nodes))]
         if self._act(fault, node):
             self.report.done[fault.kind] += 1
+        elif fault.kind in KILLS:
+            # Nobody was there to be killed: soon there is.
+            coming.append(replace(fault, at=fault.at + POSTPONED_SECONDS))
+            coming.sort(reverse=True)
         else:
             self.report.done[f"{fault.kind}: nothing to do it to"] += 1
 

@@ -17,8 +17,9 @@ from urllib.parse import unquote, urlsplit
 
 from smart_cron.config import SYSTEM_FILE, Config, load_config
 from smart_cron.core.errors import ConfigError, SmartCronError
+from smart_cron.home import SETTINGS_TEMPLATE, account_name
 from smart_cron.services.autostart import Startup
-from smart_cron.wiring import SETTINGS_TEMPLATE, account_name, prepare
+from smart_cron.wiring import prepare
 
 CALL_SECONDS = 60
 STATE = Path("/var/lib/smart-cron")

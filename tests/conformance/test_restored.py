@@ -92,7 +92,7 @@ def test_numbers_go_on_behind_what_was_entered(scene: Scene) -> None:
     number = scene.ran() + 5
     enter(scene, found(scene, number))
 
-    assert scene.requested() > number
+    assert scene.requested("other") > number
 
 
 def test_a_row_that_waited_in_the_backup_becomes_the_run_that_it_was(scene: Scene) -> None:

@@ -48,11 +48,10 @@ def make_ground(databases: Databases, unused: Path) -> Iterator[GroundMaker]:
         command: Sequence[str] = MASTER,
         *,
         database: str = "sqlite",
-        database_folder: Path | None = None,
         **settings: str,
     ) -> Ground:
         # What is set may be another place: then it is made anew.
-        moved = database_folder is not None or any(name.endswith("_DIR") for name in settings)
+        moved = any(name.endswith("_DIR") for name in settings)
         like = unused if database == "sqlite" and not moved else None
         ground = Ground(
             databases,
@@ -60,7 +59,6 @@ def make_ground(databases: Databases, unused: Path) -> Iterator[GroundMaker]:
             command=command,
             settings=settings,
             like=like,
-            database_folder=database_folder,
         )
         made.append(ground)
         return ground

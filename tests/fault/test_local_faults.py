@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +23,7 @@ from .disks import SmallDisk, small_disk
 
 pytestmark = pytest.mark.slow
 
+ROOT = Path(__file__).parents[2]
 LOST = "Failed to connect to database"
 BACK = "Database is back"
 
@@ -52,21 +56,24 @@ def filled(disk: SmallDisk) -> Callable[[], object]:
     return disk.make_room
 
 
-def read_only(disk: SmallDisk) -> Callable[[], object]:
-    disk.remount("ro")
-    return lambda: disk.remount("rw")
+def test_a_full_disk_under_the_database_is_told_once_and_loses_nothing(tmp_path: Path) -> None:
+    program = [sys.executable, "-m", "tests.fault.full_database", str(tmp_path)]
+    # Whoever may not mount does so in a user namespace of their own.
+    namespaces = ["--mount"] if os.geteuid() == 0 else ["--map-root-user", "--mount"]
+    done = subprocess.run(
+        ["unshare", *namespaces, *program],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
+        capture_output=True,
+        check=False,
+    )
 
-
-@pytest.mark.parametrize("harm", [filled, read_only])
-def test_a_database_that_cannot_be_written_is_told_once_and_loses_nothing(
-    make_ground: GroundMaker, disk: SmallDisk, harm: Callable[[SmallDisk], Callable[[], object]]
-) -> None:
-    ground = make_ground(database_folder=disk.path)
-
-    verdict = through(ground, Mishap(harm=lambda: harm(disk), noticed=lambda: bool(said(ground, LOST))))
-
-    assert verdict.is_clean, verdict.faults
-    assert_told_once(ground)
+    assert done.returncode == 0, done.stderr.decode()
+    found = json.loads(done.stdout)
+    assert found["faults"] == {}
+    assert found["runs"]
+    assert ["full" in reason for reason in found["lost"]] == [True]
+    assert found["back"] == 1
 
 
 @pytest.mark.parametrize("place", ["STATE_DIR", "LOG_DIR", "RUN_DIR"])

@@ -11,7 +11,8 @@ import pytest
 
 from smart_cron.config import Config, load_config
 from smart_cron.core.errors import ConfigError, SmartCronError
-from smart_cron.wiring import exposed_directories, make_database_file, make_directories, open_house, prepare
+from smart_cron.home import exposed_directories, make_database_file, make_directories
+from smart_cron.wiring import open_house, prepare
 
 
 @pytest.fixture(autouse=True)

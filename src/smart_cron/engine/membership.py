@@ -6,6 +6,7 @@ All ages are by the database's clock, so nodes whose clocks differ agree on who 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from math import inf
@@ -37,8 +38,13 @@ class BeatMemory:
 
     def write(self, beats: int) -> None:
         part = self._path.with_name(f".{self._path.name}.part")
-        part.write_text(f"{beats}\n", encoding="ascii")
-        part.replace(self._path)
+        try:
+            part.write_text(f"{beats}\n", encoding="ascii")
+            part.replace(self._path)
+        except OSError:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +75,7 @@ class Membership:
         self._settings = settings
         self._silent: set[str] = set()
         self._beat_at = -inf
+        self._is_forgetful = False
 
     def adopt(self, settings: EngineSettings) -> None:
         """Tell others of other settings from the next start on; how long silence may last counts at once."""
@@ -101,11 +108,23 @@ class Membership:
 
     def _beat_with(self, beat: Callable[[], int]) -> None:
         try:
-            self._memory.write(beat())
+            beats = beat()
         except RestoredDatabaseError as error:
             self._around.holds.hold(HoldKind.RESTORED, reason=error.message, actor=f"node {self._node.name}")
             raise
         self._beat_at = self._clock.boottime()
+        self._remember(beats)
+
+    def _remember(self, beats: int) -> None:
+        """A full disk must not end the master: a number that is too small proves nothing and does no harm."""
+        try:
+            self._memory.write(beats)
+        except OSError as error:
+            if not self._is_forgetful:
+                self._around.log.error("Heartbeats cannot be remembered", reason=str(error))
+            self._is_forgetful = True
+        else:
+            self._is_forgetful = False
 
     def leave(self) -> None:
         """Say that the silence to come is meant."""

@@ -11,7 +11,7 @@ from smart_cron.core.errors import SmartCronError
 from smart_cron.core.planning import pass_over
 from smart_cron.core.restored import RESTORED
 from smart_cron.core.run import DueTask, PlannedStart, SlotPlan, Status
-from smart_cron.wiring import booted_at
+from smart_cron.home import booted_at
 
 if TYPE_CHECKING:
     from smart_cron.wiring import House

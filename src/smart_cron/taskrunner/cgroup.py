@@ -47,11 +47,6 @@ class Home:
             raise
         return group
 
-    def find(self, run_id: str) -> RunGroup | None:
-        """Return the cgroup of a run that another process made, or None where there is none."""
-        group = RunGroup(f"{self.path}/{RUN}{run_id}", self.controllers)
-        return group if os.path.isdir(group.path) else None
-
     def tidy(self) -> None:
         """Remove the cgroups of runs that are over: who died between a run and this left them."""
         for name in _entries(self.path):
@@ -62,10 +57,10 @@ class Home:
 class RunGroup:
     """The cgroup of one run. Inside a `with` this process is in it, and so is whatever it starts there."""
 
-    __slots__ = ("_holds_us", "_keeps", "_memory", "_processes", "bounds_memory", "path")
+    __slots__ = ("_holds_us", "_memory", "_processes", "bounds_memory", "keeps", "path")
 
     def __init__(self, path: str, controllers: frozenset[str]) -> None:
-        self.path, self._keeps = path, controllers
+        self.path, self.keeps = path, controllers
         self._memory: int | None = None
         self._processes: int | None = None
         # Whether the kernel keeps the limit of memory, so that nobody need sample it.
@@ -75,10 +70,10 @@ class RunGroup:
     def limit(self, limits: dict[str, Any]) -> None:
         """Have the kernel keep what it can of an order's `limits`; raise OSError where it refuses."""
         memory, processes = limits.get("memory_bytes"), limits.get("processes")
-        if memory is not None and "memory" in self._keeps:
+        if memory is not None and "memory" in self.keeps:
             # When we are out again: we are larger than most that begins here, and would be picked to die for it.
             self._memory = memory
-        if processes is not None and "pids" in self._keeps:
+        if processes is not None and "pids" in self.keeps:
             self._processes = processes
             # One more, while we are in it ourselves.
             write(f"{self.path}/pids.max", str(processes + 1))
@@ -108,7 +103,7 @@ class RunGroup:
         """Return the pids in it and below it, zombies left out."""
         pids = [int(pid) for pid in (read(f"{self.path}/cgroup.procs") or "").split()]
         for name in _folders(self.path):
-            pids += RunGroup(f"{self.path}/{name}", self._keeps).processes()
+            pids += RunGroup(f"{self.path}/{name}", self.keeps).processes()
         return pids
 
     def kill(self) -> bool:
@@ -139,7 +134,7 @@ class RunGroup:
     def remove(self) -> bool:
         """Remove it with what the run made below it; False where something lives there still."""
         for name in _folders(self.path):
-            RunGroup(f"{self.path}/{name}", self._keeps).remove()
+            RunGroup(f"{self.path}/{name}", self.keeps).remove()
         try:
             os.rmdir(self.path)
         except FileNotFoundError:
@@ -147,6 +142,13 @@ class RunGroup:
         except OSError:
             return False
         return True
+
+
+def group_of_run(path: str | None, run_id: str) -> RunGroup | None:
+    """Return the cgroup at *path*, which a run file names, or None where it is gone, or is not this run's."""
+    if path is None or os.path.basename(path) != f"{RUN}{run_id}" or not os.path.exists(f"{path}/cgroup.procs"):
+        return None
+    return RunGroup(path, frozenset())
 
 
 def _count(events: str | None, key: str) -> int:

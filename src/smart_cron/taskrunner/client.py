@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from smart_cron.taskrunner import daemon, protocol, runfile, tree
+from smart_cron.taskrunner.silence import SilentRunner, can_send
 
 START_SECONDS = 15.0
 REPLY_SECONDS = 10.0
+# A runner that says nothing of an order for so long is asked whether it is there.
+SILENCE_SECONDS = 5.0
 SEND_SECONDS = 30.0
 # What concerns a run; other messages are answers, and this client's own business.
 NEWS = ("started", "finished", "refused")
@@ -51,6 +54,19 @@ class _Line:
             raise
         self._lines = protocol.LineBuffer()
         self.is_stopping = False
+        self.heard_at = time.monotonic()
+        self.asked_at: float | None = None
+
+    def must_answer_by(self) -> float:
+        """When the runner is to be asked or, once it was, when it must have answered."""
+        return self.heard_at + SILENCE_SECONDS if self.asked_at is None else self.asked_at + REPLY_SECONDS
+
+    def ask(self) -> None:
+        """Ask for a sign of life, never waiting; one that takes nothing more gives none either."""
+        self.asked_at = time.monotonic()
+        with contextlib.suppress(OSError):
+            if can_send(self.socket):
+                self.socket.send(protocol.line({"op": "watch"}), socket.MSG_NOSIGNAL)
 
     def receive(self) -> list[dict[str, Any]] | None:
         """Return the messages that are there, or None where the runner has gone."""
@@ -60,6 +76,7 @@ class _Line:
             return []
         except OSError:
             return None
+        self.heard_at, self.asked_at = time.monotonic(), None
         return [protocol.from_json(line) for line in self._lines.feed(data)] if data else None
 
 
@@ -81,11 +98,16 @@ class RunnerClient:
         self._expecting: dict[str, dict[str, Any]] = {}
         self._epoll = select.epoll()
         self.runner_pid: int | None = None
+        self._silent: SilentRunner | None = None
 
     def ensure(self) -> None:
-        """Connect to the runner, starting one where none answers. Raise RunnerUnavailable where that cannot be done."""
+        """Connect to the runner, starting one where none answers. Raise RunnerUnavailable where that cannot be done.
+
+        One that takes connections and does not answer for `REPLY_SECONDS` is killed first, which its runs outlive.
+        """
         if self.connect():
             return
+        self._end_silent()
         if not self._may_start:
             raise RunnerUnavailable("the task runner does not answer, and it is not ours to start: see its unit's log")
         deadline = time.monotonic() + START_SECONDS
@@ -99,7 +121,7 @@ class RunnerClient:
             time.sleep(RETRY_SECONDS)
 
     def connect(self) -> bool:
-        """Connect where a runner answers already; False where none does."""
+        """Connect where a runner answers already; False where none does, see `silent_pid`."""
         if self._line is not None and not self._line.is_stopping:
             return True
         try:
@@ -115,10 +137,34 @@ class RunnerClient:
         try:
             line.socket.sendall(protocol.line({"op": "watch"}))
             self.runner_pid = int(self._wait_for("hello", line)["pid"])
+            self._forget_silent()
         except OSError:
             self._drop(line)
             return False
         return not line.is_stopping
+
+    @property
+    def silent_pid(self) -> int | None:
+        """The runner that took our connection and did not answer, the last time that we asked."""
+        return None if self._silent is None else self._silent.pid
+
+    def _note_silence(self, line: _Line) -> None:
+        self._forget_silent()
+        self._silent = SilentRunner.behind(line.socket)
+        self._drop(line)
+
+    def _forget_silent(self) -> None:
+        if self._silent is not None:
+            self._silent.close()
+            self._silent = None
+
+    def _end_silent(self) -> None:
+        if self._silent is None:
+            return
+        pid, has_ended = self._silent.pid, self._silent.end()
+        self._forget_silent()
+        if not has_ended:
+            raise RunnerUnavailable(f"the task runner (process {pid}) neither answers nor can be ended")
 
     def _start(self) -> bytes:
         reader, writer = os.pipe2(os.O_CLOEXEC)
@@ -160,6 +206,8 @@ class RunnerClient:
     def launch(self, orders: Sequence[dict[str, Any]]) -> None:
         """Hand orders over in one write. A lost runner is started again, once; a run id is never started twice."""
         data = b"".join(protocol.line({"op": "launch", "order": order}) for order in orders)
+        if self._line is not None and not self._expecting:
+            self._line.heard_at = time.monotonic()  # Nothing was to be heard until now.
         self._expecting.update((order["run_id"], order) for order in orders)
         try:
             self._send(data)
@@ -195,7 +243,7 @@ class RunnerClient:
     def poll(self, timeout: float) -> list[dict[str, Any]]:
         """Return what happened, waiting at most *timeout* seconds; raise RunnerUnavailable when the line is lost."""
         if not self._events:
-            self._hear(timeout)
+            self._hear_in_time(timeout)
         events = [event for event in self._events if event["event"] in NEWS]
         self._events.clear()
         events = self._without_turned_away(events)
@@ -233,7 +281,22 @@ class RunnerClient:
         """Close the connection. Runner and runs go on."""
         for line in [*self._old_lines, *([self._line] if self._line else [])]:
             self._drop(line)
+        self._forget_silent()
         self._epoll.close()
+
+    def _hear_in_time(self, timeout: float) -> None:
+        """Hear, and see that a runner that has orders of ours says something in time."""
+        line = self._line
+        if line is None or not self._expecting:
+            self._hear(timeout)
+            return
+        self._hear(min(timeout, line.must_answer_by() - time.monotonic()))
+        if time.monotonic() < line.must_answer_by() or line is not self._line:
+            return
+        if line.asked_at is None:
+            line.ask()
+        else:
+            self._note_silence(line)
 
     def _hear(self, timeout: float) -> None:
         ready = {fd for fd, _ in self._epoll.poll(max(timeout, 0))}
@@ -264,6 +327,7 @@ class RunnerClient:
                 kept.extend(self._events)
                 self._events.clear()
                 if time.monotonic() > deadline:
+                    self._note_silence(line)
                     raise RunnerUnavailable("the task runner does not answer")
                 self._hear(deadline - time.monotonic())
             raise RunnerUnavailable("the connection to the task runner was lost")

@@ -12,6 +12,7 @@ import traceback
 
 from smart_cron.taskrunner import protocol
 from smart_cron.taskrunner.clients import ClientDesk
+from smart_cron.taskrunner.delegation import settle_in
 from smart_cron.taskrunner.directories import own_directory
 from smart_cron.taskrunner.kernel import become_subreaper, boot_id
 from smart_cron.taskrunner.notify import READY as READINESS
@@ -56,6 +57,7 @@ def start_runner(*, state_dir: str, run_dir: str, version: str, idle_seconds: fl
     if lock is None:
         os.write(1, OCCUPIED)
         return
+    settle_in()
     become_subreaper()
     identity = incarnation(state_dir)
     straighten_names(runs_dir, boot_id=boot_id())

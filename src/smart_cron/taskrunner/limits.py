@@ -9,6 +9,7 @@ from smart_cron.taskrunner.tree import descendants
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from smart_cron.taskrunner.cgroup import RunGroup
     from smart_cron.taskrunner.protocol import Order
 
     # (resource, (soft, hard)) for each that is limited.
@@ -33,11 +34,11 @@ def kernel_limits(order: Order) -> Limits:
     return limits
 
 
-def unkept_limits(order: Order) -> list[str]:
-    """Return a sentence for each limit of the order that this machine cannot keep."""
+def unkept_limits(order: Order, group: RunGroup | None = None) -> list[str]:
+    """Return a sentence for each limit of the order that this machine cannot keep; *group* is the run's cgroup."""
     wanted = order.get("limits") or {}
     sentences = []
-    if (processes := wanted.get("processes")) is not None:
+    if (processes := wanted.get("processes")) is not None and not (group and "pids" in group.keeps):
         sentences.append(f"the limit of {processes} processes is not kept: that needs a delegated cgroup")
     if order["nice"] < 0 and os.geteuid() != 0:
         sentences.append(f"nice {order['nice']} is not kept: only root may raise a priority")

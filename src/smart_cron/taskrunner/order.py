@@ -6,7 +6,8 @@ import os
 
 from smart_cron.taskrunner.limits import kernel_limits
 from smart_cron.taskrunner.plan import Account, SpawnPlan, StartFailedError
-from smart_cron.taskrunner.script import ScriptFaultError, command_line, examine_script, find_program
+from smart_cron.taskrunner.sandbox import sandboxed
+from smart_cron.taskrunner.script import ScriptFaultError, command_line, examine_script
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,10 +15,6 @@ if TYPE_CHECKING:
 
 DEFAULT_UMASK = 0o022
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
-SANDBOX_OPTIONS = (
-    "--dev-bind", "/", "/", "--proc", "/proc", "--unshare-pid", "--unshare-ipc",
-    "--die-with-parent", "--cap-drop", "ALL",
-)  # fmt: skip
 STARTED_KEYS = (
     "run_id",
     "execution_id",
@@ -36,20 +33,28 @@ STARTED_KEYS = (
 def spawn_plan(order: Order) -> SpawnPlan:
     """Return how the order is started; raise StartFailedError where it cannot be, KeyError for a missing key."""
     account = _account(order["run_as"])
+    directory = order["working_directory"] or _home(order["environment"])
     try:
         argv = _argv(order, os.geteuid() if account is None else account.uid)
     except ScriptFaultError as fault:
         raise StartFailedError(str(fault)) from None
     umask = order["umask"]
-    return SpawnPlan(
+    strict = order["sandbox"] == "strict"
+    if strict:
+        argv = sandboxed(
+            argv, directory=directory, network=bool(order.get("sandbox_network", True)), script=order["script"]
+        )
+    plan = SpawnPlan(
         argv,
         order["environment"],
-        directory=order["working_directory"] or _home(order["environment"]),
+        directory=directory,
         umask=DEFAULT_UMASK if umask is None else umask,
         account=account,
         limits=kernel_limits(order),
         nice=order["nice"],
     )
+    plan.wrapped = strict
+    return plan
 
 
 def _home(environment: dict[str, str]) -> str:
@@ -78,17 +83,8 @@ def _argv(order: Order, run_as_uid: int) -> list[str]:
             service_uid=os.geteuid(),
             directories=order["script_directories"],
         )
-        argv = command_line(order["script"], order["arguments"], runs_itself=runs_itself, search_path=search_path)
-    else:
-        argv = ["/bin/sh", "-c", order["shell_command"]]
-    return argv if order["sandbox"] != "strict" else _sandboxed(argv)
-
-
-def _sandboxed(argv: list[str]) -> list[str]:
-    program = find_program("bwrap", DEFAULT_PATH)
-    if program is None:
-        raise StartFailedError("its sandbox 'strict' needs bubblewrap (bwrap), which is not installed")
-    return [program, *SANDBOX_OPTIONS, "--", *argv]
+        return command_line(order["script"], order["arguments"], runs_itself=runs_itself, search_path=search_path)
+    return ["/bin/sh", "-c", order["shell_command"]]
 
 
 def started_record(order: Order, *, started_at: int, supervisor: Message, unkept: list[str]) -> Message:

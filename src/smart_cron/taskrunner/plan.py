@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from smart_cron.taskrunner.cgroup import RunGroup
     from smart_cron.taskrunner.limits import Limits
 
 # Python ignores these at its start, and what is ignored stays so over exec.
@@ -41,12 +42,13 @@ class Account:
 class SpawnPlan:
     """All that starting takes. `stdin` None leaves the null device; `account` None the user as is.
 
-    `in_place` says that no fork is needed: `borrowed.can_borrow` knows.
+    `in_place` says that no fork is needed: `borrowed.can_borrow` knows. `group` is the cgroup to start it in, `wrapped`
+    says that the main process is a sandbox around the task.
     """
 
     __slots__ = (
-        "account", "argv", "directory", "environment", "in_place", "limits", "nice", "stderr", "stdin", "stdout",
-        "umask",
+        "account", "argv", "directory", "environment", "group", "in_place", "limits", "nice", "stderr", "stdin",
+        "stdout", "umask", "wrapped",
     )  # fmt: skip
 
     def __init__(
@@ -65,7 +67,8 @@ class SpawnPlan:
         self.account, self.limits, self.nice = account, limits or [], nice
         self.stdin: int | None = None
         self.stdout = self.stderr = -1
-        self.in_place = False
+        self.in_place = self.wrapped = False
+        self.group: RunGroup | None = None
 
 
 def failure_words(step: int, code: int, plan: SpawnPlan) -> str:

@@ -1,7 +1,8 @@
 """What is left of a run when neither its supervisor nor the runner that forked it lives: found by its marks.
 
-Without a cgroup nothing but these marks links a stray to its run: the session that its main process opened, and
-SMART_CRON_RUN_ID in its environment. A process that shed both cannot be found any more.
+Its cgroup, where it has one, holds all of it. Without one nothing but these marks links a stray to its run: the session
+that its main process opened, and SMART_CRON_RUN_ID in its environment. A process that shed both cannot be found any
+more.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import signal
 import time
 
+from smart_cron.taskrunner.cgroup import group_of_run
 from smart_cron.taskrunner.tree import Process, all_processes, read_process, send_signals
 
 PATIENCE_SECONDS = 5.0
@@ -43,15 +45,31 @@ def _carries(pid: int, mark: bytes) -> bool:
         return False
 
 
-def kill_remains(run_id: str, *, main_pid: int | None, main_ticks: int | None) -> tuple[list[str], list[str]]:
-    """Kill what is left of the run, and return (what was found, what could not be killed) as `pid:name`."""
+def _living(pids: list[int], *, known: set[int]) -> list[Process]:
+    found = (read_process(pid) for pid in pids if pid not in known)
+    return [process for process in found if process is not None and not process.is_dead]
+
+
+def kill_remains(
+    run_id: str, *, main_pid: int | None, main_ticks: int | None, cgroup: str | None = None
+) -> tuple[list[str], list[str]]:
+    """Kill what is left of the run, and return (what was found, what could not be killed) as `pid:name`.
+
+    *cgroup* is the run's directory among the cgroups, as its run file names it.
+    """
+    group = group_of_run(cgroup, run_id)
     found: dict[tuple[int, int], str] = {}
     give_up_at = time.monotonic() + PATIENCE_SECONDS
     while True:
         left = find_remains(run_id, main_pid=main_pid, main_ticks=main_ticks)
+        if group is not None:
+            left += _living(group.processes(), known={process.pid for process in left})
+            group.kill()
         for process in left:
             found[process.pid, process.start_ticks] = str(process)
             send_signals(process, (signal.SIGKILL,))
+        if group is not None and not left:
+            group.remove()
         if not left or time.monotonic() > give_up_at:
             return list(found.values()), [str(process) for process in left]
         time.sleep(PAUSE_SECONDS)

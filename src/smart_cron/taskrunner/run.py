@@ -20,12 +20,14 @@ from smart_cron.taskrunner.output import STDERR, STDOUT, OutputWriter
 from smart_cron.taskrunner.plan import SpawnPlan
 from smart_cron.taskrunner.spawn import spawn
 from smart_cron.taskrunner.tree import descendants, kill_children, kill_tree, terminate_tree
+from smart_cron.taskrunner.urgency import hurry, slow_down
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import ClassVar
 
+    from smart_cron.taskrunner.cgroup import RunGroup
     from smart_cron.taskrunner.protocol import Message, Order
 
 CHUNK_BYTES = 65_536
@@ -93,6 +95,8 @@ class Run:
         self._cpu_seconds = 0.0
         self._memory_peak = 0
         self._memory_limit = limits.get("memory_bytes")
+        self._group: RunGroup | None = None
+        self._wrapper = 0
         self._deadline = self._began + order["timeout_seconds"]
         self._kill_until = 0.0
         self._tick_at = self._began + ANNOUNCE_SECONDS
@@ -116,6 +120,9 @@ class Run:
             self._began = time.monotonic()
             self.started_at = epoch_microseconds()
             self.pid = spawn(plan)
+            self._group, self._wrapper = plan.group, self.pid if plan.wrapped else 0
+            if self._group is not None and self._group.bounds_memory:
+                self._memory_limit = None  # The kernel's business.
         except BaseException:
             for fd in self._streams:
                 os.close(fd)
@@ -146,6 +153,7 @@ class Run:
             if self._streams:
                 self._drain()
         finally:
+            slow_down()
             self._announce = None  # It refers to us: a cycle, for the collector, of which there is almost none here.
             self._close_streams()
             if self._pidfd != -1:
@@ -281,10 +289,14 @@ class Run:
         self.state = State.ENDING
         self._deadline = time.monotonic() + grace
         self._watch_children()
-        terminate_tree(os.getpid())
+        # Who ends the sandbox ends what is in it, without any grace.
+        terminate_tree(os.getpid(), spare=self._wrapper)
 
     def _kill(self) -> None:
         self.state = State.KILLING
+        hurry()
+        if self._group is not None:
+            self._group.kill()
         self._watch_children()
         self._kill_until = time.monotonic() + KILL_PATIENCE_SECONDS
         self._sweep()
@@ -301,7 +313,8 @@ class Run:
         found = kill_tree()
         now = time.monotonic()
         self._deadline = now + SWEEP_SECONDS
-        if now > self._kill_until:
+        # Nothing found, and not over yet: what was killed is on its way out.
+        if found and now > self._kill_until:
             self.unkillable = [str(process) for process in found[:MAX_NAMES]]
             self.has_children = True
             self.state = State.OVER
@@ -358,17 +371,29 @@ class Run:
         (State.KILLING, Event.MEMORY): _ignore,
     }
 
+    def _ask_group(self, group: RunGroup) -> str | None:
+        """Take over what the kernel counted for the run; return what is to be said of it."""
+        # Exact, where what our children report is a bound; and the page cache of what it read and wrote is in it.
+        self._memory_peak = group.memory_peak() or self._memory_peak
+        if self.cause == "exited" and self._status != 0 and group.ran_out_of_memory():
+            self.cause = "oom"
+        refused = group.refused_processes()
+        return f"its limit of processes stood against {refused} forks" if refused else None
+
     def finish_record(self) -> Message:
         """Return the `finished` record. Call it when the run is over."""
         status = self._status
+        said = self._ask_group(self._group) if self._group is not None else None
         exited = status is not None and os.WIFEXITED(status)
         output = self.output
+        if output.problem:
+            said = f"its output could not be kept whole: {output.problem}"[:1000]
         return {
             "event": "finished",
             "run_id": self.order["run_id"],
             "execution_id": self.order["execution_id"],
             "cause": self.cause,
-            "reason": output.problem and f"its output could not be kept whole: {output.problem}"[:1000],
+            "reason": said or "",
             "started_at": self.started_at,
             "completed_at": self._completed_at,
             "duration": round(self._ended - self._began, 6),

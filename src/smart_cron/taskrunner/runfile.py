@@ -85,7 +85,10 @@ def _settle_lost(held: HeldFile, found: RunFile) -> Message:
     reason = "its supervisor ended without a result"
     if started["boot_id"] == boot_id():
         leftovers, unkillable = kill_remains(
-            found.run_id, main_pid=spawned.get("pid"), main_ticks=spawned.get("start_ticks")
+            found.run_id,
+            main_pid=spawned.get("pid"),
+            main_ticks=spawned.get("start_ticks"),
+            cgroup=started.get("cgroup"),
         )
     else:
         reason = "the machine restarted while it ran"

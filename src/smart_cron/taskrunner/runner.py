@@ -12,6 +12,7 @@ import time
 from collections import deque
 
 from smart_cron.taskrunner import protocol
+from smart_cron.taskrunner.cgroup import group_of_run
 from smart_cron.taskrunner.clients import ClientDesk
 from smart_cron.taskrunner.kernel import boottime
 from smart_cron.taskrunner.pool import Pool, Seat
@@ -21,6 +22,7 @@ from smart_cron.taskrunner.runfile import lost_finish
 from smart_cron.taskrunner.spares import Spares
 from smart_cron.taskrunner.supervisor import refused_event
 from smart_cron.taskrunner.tree import kill_tree
+from smart_cron.taskrunner.urgency import hurry, slow_down
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -165,12 +167,14 @@ class Runner:
 
     def _sweep(self) -> None:
         # The orphans of a lost supervisor are ours now, and we have no other children than supervisors.
+        hurry()
         strays = kill_tree(beside=frozenset(self._pool.by_pid))
         for seat in self._lost:
             seat.strays.update(str(process) for process in strays)
         if strays and time.monotonic() < self._sweep_until:
             return
         unkillable = [str(process) for process in strays]
+        slow_down()
         while self._lost:
             self._settle_lost(self._lost.popleft(), unkillable)
 
@@ -188,6 +192,8 @@ class Runner:
             if found.started is not None:
                 reason = "its supervisor was killed" if not seat.was_frozen else "its supervisor had stopped answering"
                 finish = lost_finish(found.started, reason, leftovers=sorted(seat.strays), unkillable=unkillable)
+                if group := group_of_run(found.started.get("cgroup"), seat.run_id):
+                    group.remove()
                 self._desk.publish(held.append_finish(finish))
                 return
         finally:

@@ -32,9 +32,16 @@ from smart_cron.taskrunner.plan import (
 def spawn(plan: SpawnPlan) -> int:
     """Start the main process as the leader of a new session and return its pid; raise StartFailedError."""
     try:
-        return spawn_borrowing(plan) if plan.in_place else spawn_forked(plan)
+        if plan.group is None:
+            return _spawn(plan)
+        with plan.group:
+            return _spawn(plan)
     except ValueError:
         raise StartFailedError(UNSUITABLE) from None
+
+
+def _spawn(plan: SpawnPlan) -> int:
+    return spawn_borrowing(plan) if plan.in_place else spawn_forked(plan)
 
 
 def spawn_forked(plan: SpawnPlan) -> int:

@@ -15,6 +15,7 @@ import socket
 
 from smart_cron.taskrunner import protocol
 from smart_cron.taskrunner.borrowed import can_borrow, can_give_back
+from smart_cron.taskrunner.delegation import home_of_self
 from smart_cron.taskrunner.kernel import become_subreaper, boottime, epoch_microseconds, set_handler, start_ticks
 from smart_cron.taskrunner.limits import USUAL_OPEN_FILES, unkept_limits
 from smart_cron.taskrunner.order import spawn_plan, started_record
@@ -25,6 +26,7 @@ from smart_cron.taskrunner.runfile import MAX_REASON, blank_finish, boot_id_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from smart_cron.taskrunner.cgroup import Home, RunGroup
     from smart_cron.taskrunner.protocol import Message, Order
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -57,6 +59,7 @@ class Supervisor:
         self._poll.register(self._wake, select.POLLIN)
         self._self: Message = {}
         self._can_give_back = False
+        self._home: Home | None = None
 
     def prepare(self) -> None:
         """Become the subreaper of what is to come, and answer signals as a supervisor does."""
@@ -70,6 +73,7 @@ class Supervisor:
         soft = USUAL_OPEN_FILES if hard == resource.RLIM_INFINITY else min(USUAL_OPEN_FILES, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         self._can_give_back = can_give_back()
+        self._home = home_of_self()
         # What was there at the fork is never garbage: leave its pages shared. A run makes no cycles to speak of.
         gc.freeze()
         gc.set_threshold(GARBAGE_THRESHOLD)
@@ -177,16 +181,31 @@ class Supervisor:
             plan, fault = None, str(failed)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             plan, fault = None, f"the order cannot be read: {error!r}"
-        started = self._write_started(order, held)
         if plan is None:
+            started = self._write_started(order, held, None)
             self._finish(held, _start_failed(order, started, fault or ""))
             return
-        self._run(order, held, plan, started)
+        plan.group = self._new_group(order)
+        try:
+            self._run(order, held, plan, self._write_started(order, held, plan.group))
+        finally:
+            if plan.group is not None:
+                plan.group.remove()
 
-    def _write_started(self, order: Order, held: HeldFile) -> Message:
+    def _new_group(self, order: Order) -> RunGroup | None:
+        if self._home is None:
+            return None
+        try:
+            return self._home.make(order["run_id"], order["limits"])
+        except OSError:
+            return None  # Too many there, or taken from us: the walk has to do, and what it cannot keep is said.
+
+    def _write_started(self, order: Order, held: HeldFile, group: RunGroup | None) -> Message:
         record = started_record(
-            order, started_at=epoch_microseconds(), supervisor=self._self, unkept=unkept_limits(order)
+            order, started_at=epoch_microseconds(), supervisor=self._self, unkept=unkept_limits(order, group)
         )
+        if group is not None:
+            record["cgroup"] = group.path
         body = protocol.to_json(record).encode()
         if len(body) > START_BYTES:
             record["output_path"], record["task"] = "", record["task"][:100]

@@ -116,8 +116,11 @@ def send_signals(process: Process, signals: tuple[signal.Signals, ...]) -> bool:
         os.close(pidfd)
 
 
-def terminate_tree(root: int) -> None:
-    """Ask every descendant of *root* to end, stopped ones included: SIGTERM does nothing until SIGCONT follows."""
+def terminate_tree(root: int, *, spare: int = 0) -> None:
+    """Ask every descendant of *root* to end, stopped ones included: SIGTERM does nothing until SIGCONT follows.
+
+    *spare* is a pid among them that is woken up and not asked.
+    """
     asked: set[tuple[int, int]] = set()
     give_up_at = time.monotonic() + WALK_SECONDS
     while time.monotonic() < give_up_at:
@@ -126,7 +129,8 @@ def terminate_tree(root: int) -> None:
             return
         for process in fresh:
             asked.add((process.pid, process.start_ticks))
-            send_signals(process, (signal.SIGTERM, signal.SIGCONT))
+            signals = (signal.SIGCONT,) if process.pid == spare else (signal.SIGTERM, signal.SIGCONT)
+            send_signals(process, signals)
 
 
 def kill_children(beside: frozenset[int] = frozenset()) -> None:

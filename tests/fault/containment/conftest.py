@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from tests.process.conftest import (
     make_node,
     node,
 )
+
+from smart_cron.taskrunner.client import runner_command
 
 __all__ = ["_module_leaves_nothing_running", "_test_leaves_nothing_running", "make_node", "node"]
 
@@ -127,3 +131,59 @@ def neighbour(node: Node) -> Iterator[Neighbour]:
     beside = Neighbour(node)
     yield beside
     beside.assert_unharmed()
+
+
+@pytest.fixture
+def delegated() -> Iterator[Path]:
+    """A cgroup of version 2 with nobody in it, as a unit with Delegate=yes gets one; removed with all that is in it."""
+    root = next((line.split()[4] for line in _mounts() if " - cgroup2 " in line), None)
+    if root is None or os.geteuid() != 0 or not os.access(f"{root}/cgroup.procs", os.W_OK):
+        pytest.skip("no hierarchy of cgroup version 2 that this user may write in")
+    path = Path(root) / f"smart-cron-test-{os.getpid()}-{time.monotonic_ns()}"
+    path.mkdir()
+    with suppress(OSError):  # What systemd marks a delegated one with.
+        os.setxattr(path, "trusted.delegate", b"1")
+    yield path
+    (path / "cgroup.kill").write_text("1")
+    for folder in sorted(path.rglob("*/"), reverse=True):
+        remove_cgroup(folder)
+    remove_cgroup(path)
+
+
+@pytest.fixture
+def contained(make_node: Callable[[str], Node], delegated: Path) -> Node:
+    """A node whose task runner was started in a cgroup of its own."""
+    node = make_node("contained")
+    command = runner_command(state_dir=node.state, run_dir=node.run_dir, version="test", idle_seconds=300)
+    # The shell moves itself; the task runner then finds itself alone in there.
+    start = [
+        "/bin/sh",
+        "-c",
+        'echo 0 > "$0/cgroup.procs" && exec "$@"',
+        str(delegated),
+        *command,
+        "--foreground",
+        "yes",
+    ]
+    node.foreground = subprocess.Popen(start, stdout=subprocess.PIPE)
+    assert node.foreground.stdout is not None
+    assert node.foreground.stdout.read() == b"ready\n"
+    node.foreground.stdout.close()
+    return node.start()
+
+
+def remove_cgroup(path: Path) -> None:
+    """Remove an empty one; what was killed in it may still be on its way out."""
+    deadline = time.monotonic() + DEADLINE
+    while True:
+        try:
+            path.rmdir()
+        except OSError:
+            assert time.monotonic() < deadline, f"{path} is not empty: {(path / 'cgroup.procs').read_text().split()}"
+            time.sleep(0.01)  # between two looks
+        else:
+            return
+
+
+def _mounts() -> list[str]:
+    return Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()

@@ -109,9 +109,16 @@ for_ever()
 def test_a_fork_bomb_is_killed_faster_than_it_forks(fighter: Fighter) -> None:
     """Two hundred at a time, for four seconds at most: this machine has other things to do."""
     end = fighter.fight(BOMB, **SHORT)
-    print(end)
 
     assert_timed_out(end)
+
+
+def test_a_fork_bomb_that_kills_its_supervisor_is_killed_by_the_task_runner(fighter: Fighter) -> None:
+    bomb = BOMB.replace("tell()\nfor_ever()", "tell()\nos.kill(os.getppid(), signal.SIGKILL)\nfor_ever()")
+    end = fighter.fight(bomb, timeout_seconds=30)
+
+    assert (end["cause"], end["unkillable"]) == ("lost", [])
+    assert end["duration"] < IN_TIME
 
 
 def test_two_gigabytes_of_output_pass_through_the_room_of_the_cap(node: Node) -> None:

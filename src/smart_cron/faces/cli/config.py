@@ -83,7 +83,7 @@ def check(session: Session, /, *, as_json: bool) -> None:
 
 
 def _folder_problems(config: Config) -> Iterator[str]:
-    from smart_cron.wiring import exposed_directories
+    from smart_cron.home import exposed_directories
 
     for key in ("state_dir", "log_dir", "run_dir", "backup_dir"):
         folder = getattr(config, key)
@@ -95,7 +95,7 @@ def _folder_problems(config: Config) -> Iterator[str]:
 
 
 def _database_problems(session: Session) -> Iterator[str]:
-    from smart_cron.wiring import exposed_directories
+    from smart_cron.home import exposed_directories
 
     config = session.config()
     if not config.state_dir.is_dir() or any(exposed_directories(config)):

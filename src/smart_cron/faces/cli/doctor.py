@@ -54,8 +54,8 @@ def _line(finding: Finding) -> str:
 
 def _surroundings(session: Session) -> Surroundings:
     from smart_cron.config import masked_url
+    from smart_cron.home import account_name, exposed_directories
     from smart_cron.services.diagnosis import Surroundings
-    from smart_cron.wiring import account_name, exposed_directories
 
     config = session.config()
     owner = _owner(config)
@@ -87,13 +87,17 @@ def _runner_pid(config: Config) -> int | None:
 
     client = runner_client(config)
     try:
-        return client.runner_pid if client.connect() else None
+        if client.connect():
+            return client.runner_pid
+        if client.silent_pid is not None:
+            raise OSError(f"the task runner (process {client.silent_pid}) takes connections and does not answer")
     finally:
         client.close()
+    return None
 
 
 def _database_offset(session: Session) -> timedelta:
-    from smart_cron.wiring import exposed_directories
+    from smart_cron.home import exposed_directories
 
     config = session.config()
     if any(exposed_directories(config)):

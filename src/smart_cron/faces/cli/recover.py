@@ -189,7 +189,8 @@ def _task_runner(house: House) -> Step:
 
 def _runner(house: House, *, start: bool) -> tuple[int | None, str]:
     """Return the task runner's pid, or None and what is wrong."""
-    from smart_cron.wiring import require_owner, runner_client
+    from smart_cron.home import require_owner
+    from smart_cron.wiring import runner_client
 
     client = runner_client(house.config)
     try:

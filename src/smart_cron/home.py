@@ -1,0 +1,182 @@
+"""The folders and files of one node: made, checked against others' hands, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from smart_cron.config import Config
+from smart_cron.core.errors import ConfigError, SmartCronError
+from smart_cron.core.ports import Clock
+
+
+def make_directories(config: Config) -> list[str]:
+    """Make what is missing of the home and its directories, mode 750."""
+    done = []
+    places = (config.state_dir, config.state_dir / "runs", config.log_dir, config.run_dir, config.backup_dir)
+    for path in (config.home, *places):
+        if path.is_dir():
+            continue
+        try:
+            path.mkdir(mode=0o750, parents=True)
+        except OSError as error:
+            raise SmartCronError(
+                f"the directory {path} cannot be made: {error.strerror}.",
+                remedy="Set SMART_CRON_HOME to a folder that this user can write.",
+            ) from None
+        path.chmod(0o750)
+        done.append(f"made {path}")
+    return done
+
+
+def exposed_directories(config: Config) -> Iterator[str]:
+    """Yield a sentence for each of our directories in which others than its owner could plant something."""
+    places = (config.state_dir, config.state_dir / "runs", config.log_dir, config.run_dir, config.backup_dir)
+    for path in (*(() if config.home == Path("/") else (config.home,)), *places):
+        try:
+            mode = path.stat().st_mode
+        except OSError:
+            continue  # Missing or closed to us: told where it is needed.
+        if mode & (stat.S_IWGRP | stat.S_IWOTH):
+            yield f"{path} can be written by others: chmod 750 {path}"
+
+
+def require_closed_to_others(config: Config) -> None:
+    """Raise ConfigError where others could have planted something in one of our directories."""
+    problems = list(exposed_directories(config))
+    if problems:
+        raise ConfigError(problems, remedy="Others could have planted something there: look before you mend it so.")
+
+
+def make_database_file(config: Config) -> None:
+    """Let a SQLite file be for this user and group alone; SQLite itself would go by the umask (SECURITY 35)."""
+    parts = urlsplit(config.database_url)
+    path = Path(unquote(parts.path))
+    if parts.scheme != "sqlite" or path == Path("/") or not path.parent.is_dir():
+        return
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+    except OSError:
+        return  # It is there, or whoever opens the database says why it cannot be.
+    if os.geteuid() == 0:
+        folder = path.parent.stat()
+        os.fchown(descriptor, folder.st_uid, folder.st_gid)
+    os.close(descriptor)
+
+
+def require_owner(config: Config) -> None:
+    """Refuse to run tasks as root in a home of another user, who could not go on with what root wrote there."""
+    owner = config.state_dir.stat().st_uid
+    if os.geteuid() == 0 and owner != 0:
+        name = account_name(owner)
+        raise SmartCronError(
+            f"{config.state_dir} belongs to {name}, so its tasks are run by {name} and not by root.",
+            remedy=f"Call it as: runuser -u {name} -- smart-cron …",
+        )
+
+
+def require_run_dir(config: Config) -> None:
+    """Make the folder of the sockets anew: /run is empty after a boot."""
+    try:
+        config.run_dir.mkdir(mode=0o750, exist_ok=True)
+    except OSError as error:
+        raise SmartCronError(
+            f"the directory {config.run_dir} for sockets is not there and cannot be made: {error.strerror}.",
+            remedy="Where root set it up, 'smart-cron init --user NAME' as root makes it anew.",
+        ) from None
+
+
+def account_name(uid: int) -> str:
+    """Return the user's name, or the number of one without."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def booted_at(state_dir: Path, clock: Clock) -> datetime:
+    """Return the instant that stands for this boot in the ledger: the same for every master until the next boot.
+
+    What the kernel calls the boot time moves with the wall clock, so the first answer of each boot is kept.
+    """
+    path = state_dir / "boot.json"
+    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["boot_id"] == boot_id:
+            return datetime.fromisoformat(kept["booted_at"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # None kept, or torn by a power cut: this boot's is written below.
+    instant = (clock.now() - timedelta(seconds=clock.boottime())).replace(microsecond=0).astimezone(UTC)
+    try:
+        _replace_file(path, json.dumps({"boot_id": boot_id, "booted_at": instant.isoformat()}))
+    except OSError as error:
+        # Another answer at the next start would run every @reboot task a second time.
+        raise SmartCronError(
+            f"{path} cannot be written: {error.strerror}.", remedy="Make room there; running tasks are not touched."
+        ) from None
+    return instant
+
+
+def require_home(config: Config) -> None:
+    """Raise SmartCronError, saying what to do, where there is no home that this user can write."""
+    if not config.state_dir.is_dir():
+        raise SmartCronError(
+            f"there is no Smart Cron in {config.home}.", remedy="Run 'smart-cron init', or set SMART_CRON_HOME."
+        )
+    if not os.access(config.state_dir, os.W_OK | os.X_OK):
+        raise SmartCronError(
+            f"{config.state_dir} cannot be written by this user.",
+            remedy="Run as the service user, or set SMART_CRON_HOME.",
+        )
+
+
+def write_settings_file(path: Path) -> None:
+    """Write the file with every setting commented out."""
+    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    _replace_file(path, SETTINGS_TEMPLATE)
+
+
+def _replace_file(path: Path, text: str) -> None:
+    """Write whole or not at all, for this user and group alone."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError:
+        with suppress(OSError):
+            part.unlink()
+        raise
+
+
+SETTINGS_TEMPLATE = """\
+# Settings of Smart Cron. Every key is optional; what is commented out shows the default.
+# 'smart-cron config show' prints what is in force, 'smart-cron config check' finds faults.
+
+# max_concurrent = 10          # runs at the same time on this node
+# max_execution_time = 55      # seconds that one 'smart-cron master --once' may take
+# deadlock_timeout = 600       # seconds past its timeout after which a run counts as stuck
+# misfire_grace_seconds = 60   # a slot older than this was missed
+# time_zone = "Europe/Berlin"  # of tasks that name none; default: the machine's
+# start_task_runner = true     # false where the task runner is a systemd unit of its own
+# script_directories = ["/srv/jobs"]  # default: any that only root or the service user can write
+# log_level = "INFO"
+
+[database]
+# url = "mysql://user:password@localhost:3306/smart_cron"  # default: SQLite in the state directory
+# timeout_seconds = 30
+
+[group_limits]
+# imports = 2                  # at most two tasks of the group 'imports' at once
+"""

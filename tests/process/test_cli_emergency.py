@@ -1,0 +1,577 @@
+"""Emergencies as a person meets them: stop everything, recover after a restore, strike a node out. All by commands."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.process.cli import DEADLINE_SECONDS, Console, wait_until
+from tests.servers import MariaDb
+
+import smart_cron.recovery.restore as recovery
+from smart_cron.config import load_config
+from smart_cron.recovery import look_for_restore, settle_restored
+from smart_cron.taskrunner.tree import read_process
+from smart_cron.wiring import House, open_house, prepare
+
+pytestmark = pytest.mark.slow
+
+QUICK_BEATS = {"SMART_CRON_HEARTBEAT_SECONDS": "1", "SMART_CRON_NODE_SILENCE_SECONDS": "3"}
+# Ignores SIGTERM, and so does what it leaves in a session of its own.
+STUBBORN = (
+    "trap '' TERM; setsid sh -c 'trap \"\" TERM; echo $$ > {0}/grandchild; while :; do sleep 1; done' & "
+    "echo $$ > {0}/main; while :; do sleep 1; done"
+)
+
+
+@dataclass
+class Node(Console):
+    """One home with settings of its own; several may share a database."""
+
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**super().environment, **self.settings}
+
+    @property
+    def database(self) -> Path:
+        return self.home / "state" / "smart-cron.db"
+
+    def begin(self) -> subprocess.Popen[bytes]:
+        """Start the master and return when this one is at work."""
+        before = self.log().count(b"Master started")
+        master = self.start("master")
+        wait_until(lambda: self.log().count(b"Master started") > before or master.poll() is not None, "the master")
+        assert master.poll() is None
+        return master
+
+    def end(self, master: subprocess.Popen[bytes]) -> None:
+        """End a master in order; what it started goes on."""
+        master.terminate()
+        master.communicate(timeout=DEADLINE_SECONDS)
+
+    def json(self, *words: str) -> Any:
+        return json.loads(self.sure(*words, "--json"))
+
+    def runs(self, task: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self.json("run", "list", "--task", task)
+        return rows
+
+    def await_status(self, task: str, *statuses: str) -> dict[str, Any]:
+        """Return the latest run of the task once it has one of these statuses."""
+        found: dict[str, Any] = wait_until(
+            lambda: next((row for row in self.runs(task)[:1] if row["status"] in statuses), None),
+            f"'{task}' to be {' or '.join(statuses)}",
+        )
+        return found
+
+    def ledger(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.sure("ledger", "--jsonl").splitlines()]
+
+    def sql(self, text: str, *values: object) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.database, timeout=30)) as connection, connection:
+            return connection.execute(text, values).fetchall()
+
+    def beats(self) -> int:
+        path = self.home / "state" / "heartbeats"
+        return int(path.read_text()) if path.exists() else 0
+
+    def await_beats(self, more: int) -> None:
+        goal = self.beats() + more
+        wait_until(lambda: self.beats() >= goal, "heartbeats")
+
+
+MakeNode = Callable[..., Node]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("p")
+    prepare(load_config({"SMART_CRON_HOME": str(path)}))
+    return path
+
+
+@pytest.fixture
+def make_node(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeNode]:
+    nodes: list[Node] = []
+
+    def make(**settings: str) -> Node:
+        home = tmp_path_factory.mktemp("c") / "h"
+        shutil.copytree(prepared, home)
+        nodes.append(Node(home, settings={**QUICK_BEATS, **settings}))
+        return nodes[-1]
+
+    yield make
+    for node in nodes:
+        node.close()
+
+
+@pytest.fixture
+def node(make_node: MakeNode) -> Node:
+    return make_node()
+
+
+@pytest.fixture
+def pair(make_node: MakeNode, node: Node) -> tuple[Node, Node]:
+    """Two nodes on one SQLite file."""
+    node.settings["SMART_CRON_NODE_NAME"] = "one"
+    url = f"sqlite:///{str(node.database).lstrip('/')}"
+    return node, make_node(SMART_CRON_DATABASE__URL=url, SMART_CRON_NODE_NAME="two")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Where tasks leave their marks."""
+    tmp_path.chmod(0o777)
+    return tmp_path
+
+
+def lives(path: Path) -> bool:
+    process = read_process(int(path.read_text()))
+    return process is not None and not process.is_dead
+
+
+def written(*paths: Path) -> bool:
+    return all(path.exists() and path.read_text().strip() for path in paths)
+
+
+# stop-all ------------------------------------------------------------------------------------------------------
+
+
+def test_stop_all_ends_whole_trees_and_nothing_starts_anywhere_until_it_is_undone(
+    pair: tuple[Node, Node], place: Path
+) -> None:
+    one, two = pair
+    one.add("stubborn", STUBBORN.format(place), "--kill-grace", "1s")
+    one.add("later", "echo ran")
+    one.begin()
+    one.sure("task", "run", "stubborn")
+    marks = place / "main", place / "grandchild"
+    wait_until(lambda: written(*marks), "the tree")
+
+    said = one.sure("stop-all", "--yes")
+
+    assert b"1 run of this node was ended.\n" in said
+    assert not any(lives(mark) for mark in marks)
+    row = one.await_status("stubborn", "killed")
+    assert one.json("run", "show", str(row["id"]))["error_type"] == "stopped"
+    two.begin()
+    one.sure("task", "run", "later")
+    two.await_beats(2)
+    one.await_beats(2)
+    assert [run["status"] for run in one.runs("later")] == ["waiting"]
+    assert one.sure("stop-all", "--resume") == b"Starts go on.\n"
+    one.await_status("later", "success")
+
+
+def test_stop_all_ends_what_runs_here_although_the_database_is_locked(make_node: MakeNode, place: Path) -> None:
+    node = make_node(SMART_CRON_DATABASE__TIMEOUT_SECONDS="1")
+    node.add("stubborn", STUBBORN.format(place), "--kill-grace", "1s")
+    node.begin()
+    node.sure("task", "run", "stubborn")
+    marks = place / "main", place / "grandchild"
+    wait_until(lambda: written(*marks), "the tree")
+    node.await_status("stubborn", "running")
+
+    with closing(sqlite3.connect(node.database, timeout=30, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        done = node.call("stop-all", "--yes")
+
+    assert done.returncode == 1
+    assert b"Starts could not be held back" in done.stderr
+    assert not any(lives(mark) for mark in marks)
+    row = node.await_status("stubborn", "killed")
+    assert node.json("run", "show", str(row["id"]))["error_type"] == "stopped"
+
+
+def test_stop_all_ends_what_runs_here_although_the_database_server_is_down(make_node: MakeNode, place: Path) -> None:
+    with MariaDb() as server:
+        url = server.create_database("smart_cron")
+        node = make_node(SMART_CRON_DATABASE__URL=url, SMART_CRON_DATABASE__TIMEOUT_SECONDS="2")
+        node.sure("init")
+        node.add("stubborn", STUBBORN.format(place), "--kill-grace", "1s")
+        node.begin()
+        node.sure("task", "run", "stubborn")
+        marks = place / "main", place / "grandchild"
+        wait_until(lambda: written(*marks), "the tree")
+        server.stop()
+
+        done = node.call("stop-all", "--yes")
+
+        assert (done.returncode, done.stdout) == (1, b"1 run of this node was ended.\n")
+        assert not any(lives(mark) for mark in marks)
+        server.start()
+        node.await_status("stubborn", "killed")
+        node.close()
+
+
+def test_resuming_what_was_not_stopped_is_told(node: Node) -> None:
+    done = node.call("stop-all", "--resume")
+
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"nothing to resume" in done.stderr
+
+
+# recover -------------------------------------------------------------------------------------------------------
+
+
+def backup(node: Node) -> Path:
+    """Copy the database as a backup does."""
+    path = node.home / "backup.db"
+    with closing(sqlite3.connect(node.database)) as source, closing(sqlite3.connect(path)) as target:
+        source.backup(target)
+    return path
+
+
+def restore(node: Node, path: Path) -> None:
+    """Put the backup in the place of the database."""
+    for end in ("", "-wal", "-shm"):
+        Path(f"{node.database}{end}").unlink(missing_ok=True)
+    shutil.copy(path, node.database)
+
+
+def stamp(at: datetime) -> str:
+    """Return an instant as the ledger prints it."""
+    return text_of(at).replace(" ", "T") + "Z"
+
+
+@contextmanager
+def closing_house(node: Node) -> Iterator[House]:
+    house = open_house(load_config({"SMART_CRON_HOME": str(node.home), "SMART_CRON_TIME_ZONE": "UTC"}))
+    try:
+        yield house
+    finally:
+        house.close()
+
+
+def text_of(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(sep=" ", timespec="microseconds")[:26]
+
+
+def age(path: Path, task: str, at: datetime) -> None:
+    """Let a backup have looked at this task at that time for the last time."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            """UPDATE smart_cron_tasks_config SET accounted_until = ?, next_run_at = ?, planned_next_run_at = ?
+             WHERE task_name = ?""",
+            (text_of(at), text_of(at + timedelta(minutes=1)), text_of(at + timedelta(minutes=1)), task),
+        )
+
+
+def awaited_restore(node: Node) -> subprocess.Popen[bytes]:
+    """Start a master on a database that was restored, and return when it has said so."""
+    before = node.log().count(b"Database was restored")
+    master = node.start("master")
+    wait_until(lambda: node.log().count(b"Database was restored") > before, "the master's word")
+    return master
+
+
+def outcomes(entries: list[dict[str, Any]]) -> Mapping[tuple[str, str], list[tuple[int | None, str]]]:
+    """Return the attempts and statuses by task and slot."""
+    found: dict[tuple[str, str], list[tuple[int | None, str]]] = {}
+    for entry in entries:
+        if entry["scheduled_for"]:
+            found.setdefault((entry["task"], entry["scheduled_for"]), []).append((entry["attempt"], entry["status"]))
+    return found
+
+
+@dataclass
+class Past:
+    """A node with a backup, after which tasks came due, ran, and one goes on."""
+
+    node: Node
+    backup: Path
+    slot: datetime
+    place: Path
+
+    def marks(self, name: str) -> str:
+        path = self.place / name
+        return path.read_text() if path.exists() else ""
+
+
+@pytest.fixture
+def past(node: Node, place: Path) -> Past:
+    """The master of the node is dead and the task 'long' runs on until there is a gate."""
+    now = datetime.now(UTC)
+    # Sixty slots of a day, none of them near: whatever minute it is.
+    node.sure(
+        "task",
+        "add",
+        "hourful",
+        "--command",
+        f"echo x >> {place}/hourful",
+        "--schedule",
+        f"* {(now.hour + 12) % 24} * * *",
+    )
+    node.sure("task", "add", "boot", "--command", f"echo x >> {place}/boot", "--schedule", "@reboot")
+    node.sql("UPDATE smart_cron_tasks_config SET updated_at = '2000-01-01 00:00:00.000000' WHERE task_name = 'boot'")
+    node.add("short", f"echo x >> {place}/short")
+    node.add("pending", f"echo x >> {place}/pending")
+    node.add("long", f"echo $$ > {place}/long; while [ ! -e {place}/gate ]; do sleep 0.05; done; echo done")
+    master = node.begin()
+    node.await_status("boot", "success")
+    node.await_beats(2)
+    node.end(master)
+    node.sure("task", "run", "pending")
+    copy = backup(node)
+    age(copy, "hourful", now - timedelta(days=1))
+    with closing(sqlite3.connect(copy)) as connection, connection:
+        connection.execute("DELETE FROM smart_cron_executions WHERE task_name = 'boot'")
+    node.sql("UPDATE smart_cron_tasks_config SET next_run_at = ? WHERE task_name IN ('long', 'short')", text_of(now))
+    master = node.begin()
+    wait_until(lambda: written(place / "long"), "the long task")
+    node.await_status("short", "success")
+    node.await_status("pending", "success")
+    node.await_beats(2)
+    master.kill()
+    master.communicate()
+    return Past(node, copy, now, place)
+
+
+def test_after_a_restore_nothing_of_the_past_starts_and_what_runs_is_recorded(past: Past) -> None:
+    node = past.node
+    restore(node, past.backup)
+    awaited_restore(node)
+    looked = node.sure("recover", "--dry-run")
+
+    steps = {step["step"]: step for step in node.json("recover", "--yes")}
+
+    assert b"Would settle the time since the backup" in looked
+    assert "60 slots" in steps["Database"]["done"]
+    assert node.sql("SELECT * FROM smart_cron_holds") == []
+    wait_until(lambda: node.log().count(b"Master started") == 3, "the master to go on by itself")
+    (past.place / "gate").touch()
+    long = node.await_status("long", "success")
+    assert node.sure("run", "logs", str(long["id"])) == b"done\n"
+    node.await_beats(2)
+    told = outcomes(node.ledger())
+    assert all(len(each) == 1 for each in told.values())
+    assert told["long", stamp(past.slot)] == [(1, "success")]
+    assert told["short", stamp(past.slot)][0][1] in ("success", "missed")
+    assert [each for (task, _), each in told.items() if task == "hourful"] == [[(None, "missed")]] * 60
+    assert [each[0][1] for (task, _), each in told.items() if task == "boot"][0] in ("success", "missed")
+    assert (past.marks("short"), past.marks("pending"), past.marks("boot")) == ("x\n", "x\n", "x\n")
+    assert past.marks("hourful") == ""
+
+
+def test_a_second_recovery_finds_nothing_to_settle(past: Past) -> None:
+    node = past.node
+    restore(node, past.backup)
+    node.sure("recover", "--yes")
+    before = node.ledger()
+
+    steps = {step["step"]: step for step in node.json("recover", "--yes")}
+
+    assert steps["Database"]["done"] is None
+    assert node.ledger() == before
+
+
+def test_a_run_that_the_backup_shows_and_nobody_remembers_is_lost_and_not_repeated(node: Node, place: Path) -> None:
+    node.add("long", f"echo x >> {place}/long; while [ ! -e {place}/gate ]; do sleep 0.05; done", "--max-retries", "2")
+    node.sure("task", "edit", "long", "--retry-lost")
+    master = node.begin()
+    node.sure("task", "run", "long")
+    node.await_status("long", "running")
+    copy = backup(node)
+    (place / "gate").touch()
+    node.await_status("long", "success")
+    node.await_beats(2)
+    node.end(master)
+    for file in (node.home / "state" / "runs").iterdir():
+        file.unlink()
+
+    restore(node, copy)
+    node.sure("recover", "--yes")
+
+    (row,) = node.runs("long")
+    shown = node.json("run", "show", str(row["id"]))
+    assert (shown["status"], shown["error_type"]) == ("lost", "lost")
+    assert "may have run to its end after the backup" in shown["error_message"]
+    assert (place / "long").read_text() == "x\n"
+
+
+STAGES = ("enter_what_files_tell", "lose_what_has_no_file", "pass_slots_over", "pass_boot_over", "_finish")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_recovery_that_is_interrupted_is_called_again(
+    past: Past, stage: str, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, real = past.node, getattr(recovery, stage)
+    restore(node, past.backup)
+
+    def interrupted(*arguments: Any) -> Any:
+        if when == "after":
+            real(*arguments)
+        raise KeyboardInterrupt
+
+    with closing_house(node) as house:
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(recovery, stage, interrupted)
+            settle_restored(house, look_for_restore(house), actor="test")
+        # Whatever was done: a master still starts nothing, unless all was done.
+        assert house.store.holds.holds() != []
+        settle_restored(house, look_for_restore(house), actor="test")
+
+    told = outcomes(node.ledger())
+    assert all(len(each) == 1 for each in told.values())
+    assert len([task for task, _ in told if task == "hourful"]) == 60
+    assert told["long", stamp(past.slot)][0][1] == "running"
+    assert node.sql("SELECT COUNT(*) FROM smart_cron_executions WHERE status = 'waiting'") == [(0,)]
+    assert node.sql("SELECT * FROM smart_cron_holds") == []
+
+
+def test_a_master_that_works_with_the_replaced_file_must_end_first(node: Node) -> None:
+    node.add("any", "true")
+    master = node.begin()
+    copy = backup(node)
+    node.await_beats(2)
+
+    restore(node, copy)
+    done = node.call("recover", "--yes")
+
+    assert done.returncode == 1
+    assert f"process {master.pid} still works with the old one".encode() in done.stderr
+    node.end(master)
+    node.sure("recover", "--yes")
+    node.begin()
+
+
+def test_failures_in_a_row_are_counted_anew_and_starts_go_on(node: Node) -> None:
+    node.add("failing", "exit 3", "--failure-threshold", "1")
+    assert node.call("task", "run", "failing", "--wait").returncode == 3
+    node.sql("UPDATE smart_cron_tasks_config SET is_running = 1")
+    node.sure("stop-all", "--yes", "--reason", "maintenance")
+
+    steps = {step["step"]: step for step in node.json("recover", "--yes")}
+
+    assert steps["Failure counts"]["done"] is not None
+    assert "maintenance" in steps["Schedule"]["found"]
+    assert node.sql("SELECT consecutive_failures, is_running FROM smart_cron_tasks_config") == [(0, 0)]
+    assert node.sql("SELECT alert_type FROM smart_cron_alerts WHERE resolved = 0") == [("task_failure",)]
+    assert node.sql("SELECT * FROM smart_cron_holds") == []
+    assert "none works on this node" in steps["Master"]["found"]
+
+
+def test_a_task_runner_that_is_down_is_started(node: Node) -> None:
+    steps = {step["step"]: step for step in node.json("recover", "--yes")}
+
+    assert "none is running" in steps["Task runner"]["found"]
+    assert "It works" in steps["Task runner"]["done"]
+    assert {step["step"]: step for step in node.json("recover", "--yes")}["Task runner"]["done"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("recover",), 2, b"--yes"),
+        (("recover", "--from", "x.sql.gz"), 1, b"there are no backup commands yet"),
+    ],
+)
+def test_recover_says_what_it_cannot_do(node: Node, words: tuple[str, ...], code: int, said: bytes) -> None:
+    done = node.call(*words)
+
+    assert (done.returncode, done.stdout) == (code, b"")
+    assert said in done.stderr
+
+
+# nodes ---------------------------------------------------------------------------------------------------------
+
+
+def listed(node: Node) -> dict[str, dict[str, Any]]:
+    return {record["name"]: record for record in node.json("node", "list")}
+
+
+def await_state(node: Node, name: str, state: str) -> None:
+    wait_until(lambda: listed(node).get(name, {}).get("state") == state, f"'{name}' to be {state}")
+
+
+def strike_out(one: Node, two: Node, place: Path) -> None:
+    """Two nodes; the second dies with a run in hand and is struck out; its run is lost, and corrected when it is back."""
+    one.add("long", f"echo $$ > {place}/long; while [ ! -e {place}/gate ]; do sleep 0.05; done; exit 5")
+    master = two.begin()
+    two.sure("task", "run", "long")
+    two.await_status("long", "running")
+    one.begin()
+    await_state(one, "two", "alive")
+    assert b"is alive" in one.call("node", "forget", "two", "--yes").stderr
+    master.kill()
+    master.communicate()
+    await_state(one, "two", "silent")
+
+    assert b"settle 1 runs of it as lost" in one.sure("node", "forget", "two", "--dry-run")
+    assert one.sure("node", "forget", "two", "--yes").startswith(b"Node 'two' is forgotten; 1 runs")
+
+    assert one.await_status("long", "lost")
+    assert listed(one)["two"]["state"] == "forgotten"
+    (place / "gate").touch()
+    two.begin()
+    assert two.await_status("long", "failed")["exit_code"] == 5
+    assert listed(one)["two"]["state"] == "alive"
+    assert b"there is no node 'three'" in one.call("node", "forget", "three", "--yes").stderr
+
+
+def test_a_node_on_the_same_file_is_listed_struck_out_and_corrected_when_it_is_back(
+    pair: tuple[Node, Node], place: Path
+) -> None:
+    strike_out(*pair, place)
+
+
+def test_a_node_on_the_same_server_is_listed_struck_out_and_corrected_when_it_is_back(
+    make_node: MakeNode, place: Path
+) -> None:
+    with MariaDb() as server:
+        url = server.create_database("smart_cron")
+        nodes = [make_node(SMART_CRON_DATABASE__URL=url, SMART_CRON_NODE_NAME=name) for name in ("one", "two")]
+        nodes[0].sure("init")
+        strike_out(*nodes, place)
+        for node in nodes:
+            node.close()
+
+
+def test_two_nodes_of_one_name_are_refused_with_both_identities(pair: tuple[Node, Node]) -> None:
+    one, two = pair
+    one.begin()
+
+    done = two_of_one_name(two)
+
+    identities = [(node.home / "state" / "incarnation").read_text().strip() for node in pair]
+    assert done.returncode == 1
+    assert all(identity.encode() in done.stderr for identity in identities)
+    assert b"node_name" in done.stderr
+
+
+def two_of_one_name(two: Node) -> subprocess.CompletedProcess[bytes]:
+    two.settings["SMART_CRON_NODE_NAME"] = "one"
+    return two.call("master", "--once")
+
+
+# task held -----------------------------------------------------------------------------------------------------
+
+
+def test_held_slots_are_listed_run_and_dropped(node: Node) -> None:
+    hour = (datetime.now(UTC).hour + 12) % 24
+    node.sure("task", "add", "hold", "--command", "true", "--schedule", f"*/30 {hour} * * *", "--on-missed", "hold")
+    node.end(node.begin())
+    age(node.database, "hold", datetime.now(UTC) - timedelta(days=1))
+    node.begin()
+    (found,) = wait_until(lambda: node.json("task", "held", "list"), "held slots")
+    assert found["count"] == 2
+
+    assert b"1 slot of 'hold' will run." in node.sure("task", "held", "run", "hold", "--newest")
+
+    node.await_status("hold", "success")
+    assert node.sure("task", "held", "drop", "hold", "--all", "--yes") == b"1 slot of 'hold' will not run.\n"
+    assert node.json("task", "held", "list") == []
+    assert sorted(each[0][1] for each in outcomes(node.ledger()).values()) == ["skipped", "success"]

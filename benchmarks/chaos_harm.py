@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,6 +15,8 @@ from benchmarks.databases import Connection
 
 Undo = Callable[[], None]
 DELAY_SECONDS = 0.05
+# Beyond the timeouts in force.
+AFTERMATH_SECONDS = 5.0
 
 
 class Harm:
@@ -21,11 +24,17 @@ class Harm:
 
     def __init__(self) -> None:
         self._under_way = 0
+        self._felt_until = 0.0
 
     @property
     def is_over(self) -> bool:
         """Whether the database is left alone now."""
         return self._under_way == 0
+
+    @property
+    def is_felt(self) -> bool:
+        """Whether somebody may still wait for an answer that a harm has cost."""
+        return self._under_way > 0 or time.monotonic() < self._felt_until
 
     def do(self, kind: str) -> Undo | None:
         """Do this and return what undoes it; None where something else is under way."""
@@ -37,6 +46,7 @@ class Harm:
         def mend() -> None:
             undo()
             self._under_way -= 1
+            self._felt_until = time.monotonic() + AFTERMATH_SECONDS
 
         return mend
 

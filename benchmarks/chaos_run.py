@@ -109,6 +109,9 @@ class ChaosRun:
         if node.name in self._waiting_for_end:
             self._waiting_for_end.discard(node.name)
             return
+        if self._ground.harm.is_felt and "the database cannot be used" in node.last_words[-500:]:
+            self.report.done["a master refused to start without its database"] += 1
+            return
         self.report.own_ends.append(f"the master of {node.name} ended by itself: {node.last_words[-1000:]}")
         if len(self.report.own_ends) >= MOST_OWN_ENDS:
             raise RuntimeError(self.report.own_ends[-1])

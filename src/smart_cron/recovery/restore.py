@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -132,8 +133,15 @@ def _require_no_reader_of_the_old(house: House) -> None:
 def _readers_of_deleted(path: Path) -> Iterator[int]:
     gone = f"{path.resolve()} (deleted)"
     for folder in Path("/proc").glob("[0-9]*/fd"):
-        try:
-            if any(os.readlink(entry.path) == gone for entry in os.scandir(folder)):
-                yield int(folder.parent.name)
-        except OSError:
-            continue  # It ended meanwhile, or is another user's, which cannot open our file.
+        if gone in _open_files(folder):
+            yield int(folder.parent.name)
+
+
+def _open_files(folder: Path) -> Iterator[str]:
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return  # It ended meanwhile, or is another user's, which cannot open our file.
+    for name in names:
+        with suppress(OSError):
+            yield os.readlink(folder / name)

@@ -16,7 +16,7 @@ from django.db.backends.signals import connection_created
 from django.db.transaction import atomic
 
 from smart_cron.core.errors import DatabaseConflictError, DatabaseError, DatabaseUnavailableError
-from smart_cron.store import schema
+from smart_cron.store import schema, setup
 from smart_cron.store.cursors import as_it_is, as_sqlite_reads_it, new_cursor
 from smart_cron.store.dialects import DIALECTS, Dialect
 from smart_cron.store.fairness import Fairness
@@ -43,12 +43,11 @@ class Session:
     @property
     def connection(self) -> BaseDatabaseWrapper:
         """Django's connection of this thread."""
-        try:
-            # Django's own look-up costs as much as a small statement.
-            found: BaseDatabaseWrapper = self._threads.connection
-        except AttributeError:
-            found = self._threads.connection = connections[self.alias]
-        return found
+        # Django's own look-up costs as much as a small statement.
+        known: tuple[int, BaseDatabaseWrapper] | None = getattr(self._threads, "known", None)
+        if known is None or known[0] != setup.times_configured:
+            known = self._threads.known = (setup.times_configured, connections[self.alias])
+        return known[1]
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -13,6 +13,8 @@ from smart_cron.core.errors import ConfigError
 from smart_cron.store.address import database_settings
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
+# Grows whenever an alias gets another meaning: a connection that was looked up before may be another database's.
+times_configured = 0
 
 
 def configure(
@@ -44,6 +46,8 @@ def configure(
 
 
 def _add(alias: str, entry: dict[str, Any]) -> None:
+    global times_configured
+    times_configured += 1
     if alias in settings.DATABASES:
         connections[alias].close()
         del connections[alias]

@@ -19,6 +19,7 @@ ON_SQLITE: Mapping[str, int] = {"lock database": 3}
 ON_SERVERS: Mapping[str, int] = {
     "kill server": 2,
     "freeze server": 2,
+    "make server read-only": 2,
     "lose reply to COMMIT": 4,
     "reset connections": 2,
     "blackhole": 2,

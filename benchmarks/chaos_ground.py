@@ -16,7 +16,7 @@ import psycopg
 import pymysql
 from tests.fault.proxy import Proxy
 
-from benchmarks.chaos_harm import Harm, ServerHarm, SqliteHarm, proxied, socket_of
+from benchmarks.chaos_harm import Harm, ServerHarm, SqliteHarm, proxied, schema_of, socket_of
 from benchmarks.chaos_ledger import read_ledger
 from benchmarks.chaos_nodes import MASTER, Node
 from benchmarks.chaos_tasks import TaskPlan, insert_tasks
@@ -72,8 +72,8 @@ class Ground:
         if self._database.url is not None:
             server = databases.server(database)
             self.proxy = self._exit.enter_context(Proxy(socket_of(server)))
-            self.harm = ServerHarm(server, self.proxy)
-            url = proxied(self._database.url, self.proxy.port)
+            self.harm = ServerHarm(server, self.proxy, schema_of(self._database.url))
+            url = proxied(server, self._database.url, self.proxy.port)
         given = {**SETTINGS, **(settings or {}), "SMART_CRON_DATABASE__URL": url}
         names = [f"node{number}" for number in range(1, masters + 1)]
         self.nodes = [Node(self.folder / name, name=name, settings=given, command=command) for name in names]

@@ -9,11 +9,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.fault.proxy import Proxy
-from tests.servers import Server
+from tests.servers import MariaDb, Server
 
 from benchmarks.databases import Connection
 
-Undo = Callable[[], None]
+Undo = Callable[[], object]
 DELAY_SECONDS = 0.05
 # Beyond the timeouts in force.
 AFTERMATH_SECONDS = 5.0
@@ -78,17 +78,18 @@ class SqliteHarm(Harm):
 
 
 class ServerHarm(Harm):
-    """A server can be killed and frozen, and the way to it broken."""
+    """A server can be killed, frozen and made read-only, and the way to it broken."""
 
-    def __init__(self, server: Server, proxy: Proxy) -> None:
+    def __init__(self, server: Server, proxy: Proxy, schema: str) -> None:
         super().__init__()
-        self._server, self._proxy = server, proxy
+        self._server, self._proxy, self._schema = server, proxy, schema
 
     @property
     def _kinds(self) -> Mapping[str, Callable[[], Undo]]:
         return {
             "kill server": self._kill,
             "freeze server": self._freeze,
+            "make server read-only": self._make_read_only,
             "lose reply to COMMIT": self._lose_reply,
             "reset connections": self._reset,
             "blackhole": self._blackhole,
@@ -102,6 +103,18 @@ class ServerHarm(Harm):
     def _freeze(self) -> Undo:
         self._server.freeze()
         return self._server.thaw
+
+    def _make_read_only(self) -> Undo:
+        if isinstance(self._server, MariaDb):
+            self._server.run_sql("SET GLOBAL read_only = 1")
+            return lambda: self._server.run_sql("SET GLOBAL read_only = 0")
+        self._set_default_read_only("on")
+        return lambda: self._set_default_read_only("off")
+
+    def _set_default_read_only(self, switch: str) -> None:
+        """It holds for new sessions, as after a fail-over: those that are there are ended."""
+        self._server.run_sql(f"ALTER DATABASE {self._schema} SET default_transaction_read_only = {switch}")
+        self._server.run_sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self._schema}'")
 
     def _lose_reply(self) -> Undo:
         self._proxy.lose_reply_to_commit()
@@ -126,8 +139,16 @@ def socket_of(server: Server) -> Path:
     return own if isinstance(own, Path) else server.folder / ".s.PGSQL.5432"
 
 
-def proxied(url: str, port: int) -> str:
-    """Return the URL of the same database by the way of a proxy on this port."""
+def proxied(server: Server, url: str, port: int) -> str:
+    """Return the URL of the same database by the way of a proxy on this port, as a user whom read-only binds."""
     parts = urlsplit(url)
-    user = parts.username or "root"
-    return f"{parts.scheme}://{user}@127.0.0.1:{port}{parts.path}"
+    user, schema = "postgres", schema_of(url)
+    if isinstance(server, MariaDb):
+        user = "chaos"
+        server.run_sql(f"CREATE USER IF NOT EXISTS {user}@localhost; GRANT ALL ON {schema}.* TO {user}@localhost")
+    return f"{parts.scheme}://{user}@127.0.0.1:{port}/{schema}"
+
+
+def schema_of(url: str) -> str:
+    """Return the name of the database in a URL."""
+    return urlsplit(url).path.lstrip("/")

@@ -62,7 +62,7 @@ class ChaosRun:
         self._ground, self._plan, self._say = ground, plan, say
         self._chance = random.Random(f"run {plan.seed}")
         self._slots = SlotMaker(plan.tasks, seed=plan.seed)
-        self._undo: list[tuple[float, Callable[[], None]]] = []
+        self._undo: list[tuple[float, Callable[[], object]]] = []
         self._killed: set[int] = {INIT}
         self._waiting_for_end: set[str] = set()
         self._slots_at = 0.0

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from tests.process.cli import DEADLINE_SECONDS, Console, wait_until
-from tests.servers import MariaDb
+from tests.servers import MariaDb, PostgreSql, Server
 
 import smart_cron.recovery.restore as recovery
 from smart_cron.config import load_config
@@ -380,6 +380,47 @@ def test_after_a_restore_nothing_of_the_past_starts_and_what_runs_is_recorded(pa
     assert next(each[0][1] for (task, _), each in told.items() if task == "boot") in ("success", "missed")
     assert (past.marks("short"), past.marks("pending"), past.marks("boot")) == ("x\n", "x\n", "x\n")
     assert past.marks("hourful") == ""
+
+
+@pytest.fixture(params=[MariaDb, PostgreSql], ids=["mariadb", "postgresql"])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    with request.param() as made:
+        yield made
+
+
+def test_a_database_server_that_lost_its_latest_hours_is_recovered_from(
+    server: Server, make_node: MakeNode, place: Path
+) -> None:
+    url = server.create_database("smart_cron")
+    node, now = make_node(SMART_CRON_DATABASE__URL=url), datetime.now(UTC)
+    node.sure("init")
+    node.sure("task", "add", "hourful", "--command", "true", "--schedule", f"* {half_a_day_before(now).hour} * * *")
+    node.add("long", f"echo x >> {place}/long; while [ ! -e {place}/gate ]; do sleep 0.05; done; echo done")
+    master = node.begin()
+    node.sure("task", "edit", "long", "--next-run-at", f"{now:%Y-%m-%dT%H:%M:%SZ}")
+    wait_until(lambda: written(place / "long"), "the long task")
+    node.await_beats(2)
+    node.end(master)
+    # What a backup of yesterday would say.
+    seen, slot = text_of(now - timedelta(days=1)), text_of(half_a_day_before(now))
+    server.run_sql(
+        f"""DELETE FROM smart_cron_executions; UPDATE smart_cron_nodes SET heartbeats = 1;
+        UPDATE smart_cron_tasks_config SET accounted_until = '{seen}+00:00', next_run_at = '{slot}+00:00',
+            planned_next_run_at = '{slot}+00:00' WHERE task_name = 'hourful'""",
+        "smart_cron",
+    )
+    awaited_restore(node)
+
+    steps = {step["step"]: step for step in node.json("recover", "--yes")}
+
+    assert steps["Database"]["done"].startswith("1 run entered from run files; 0 recorded as lost; 60 slots")
+    (place / "gate").touch()
+    long = node.await_status("long", "success")
+    assert node.sure("run", "logs", str(long["id"])) == b"done\n"
+    told = outcomes(node.ledger())
+    assert sorted(each[0][1] for each in told.values()) == ["missed"] * 60 + ["success"]
+    assert (place / "long").read_text() == "x\n"
+    node.close()
 
 
 def test_a_second_recovery_finds_nothing_to_settle(past: Past) -> None:

@@ -9,7 +9,13 @@ from contextlib import contextmanager
 from datetime import datetime
 from types import FrameType
 
-from smart_cron.core.errors import ConfigError, DatabaseError, RestoredDatabaseError, TaskRunnerError
+from smart_cron.core.errors import (
+    ConfigError,
+    DatabaseError,
+    DatabaseUnavailableError,
+    RestoredDatabaseError,
+    TaskRunnerError,
+)
 from smart_cron.core.ports import Clock, Log
 from smart_cron.engine.agenda import Agenda
 from smart_cron.engine.clock import StepWatch
@@ -17,8 +23,8 @@ from smart_cron.engine.cycle import Cycle, NodeLauncher, OnceReport, Stores
 from smart_cron.engine.membership import Membership
 from smart_cron.engine.settings import EngineSettings
 
-# How often a node that waits for `recover` looks whether it was done, and for a signal.
-RESTORED_PAUSE_SECONDS = 1.0
+# How often a master that cannot begin tries again, and looks for a signal.
+PAUSE_SECONDS = 1.0
 
 __all__ = ["Master", "OnceReport", "Stores"]
 
@@ -48,7 +54,7 @@ class Master:
         self._steps, self._set_back_seconds = StepWatch(clock), 0.0
         self._stopping = self._reread_asked = self._database_lost = False
         self._must_look = True
-        self._restored = False
+        self._restored = self._without_runner = False
 
     def _new_cycle(self) -> Cycle:
         return Cycle(
@@ -101,16 +107,21 @@ class Master:
         self._end()
 
     def _begin_patiently(self) -> None:
-        """Begin; in a database that was restored only once somebody has recovered it."""
+        """Begin, as soon as database and task runner serve; in a restored database once somebody recovered it."""
         while not self._stopping:
             try:
                 self._begin()
             except RestoredDatabaseError as error:
                 self._say_restored(error)
-                self._pause(RESTORED_PAUSE_SECONDS)
+            except DatabaseUnavailableError as error:
+                self._lost_database(error)
+            except TaskRunnerError as error:
+                self._say_without_runner(error)
             else:
-                self._restored = False
+                self._restored = self._without_runner = False
                 return
+            self._log.flush()
+            self._pause(PAUSE_SECONDS)
 
     def _turn_unless_restored(self) -> None:
         try:
@@ -121,11 +132,15 @@ class Master:
             self._cycle = self._new_cycle()
             self._begin_patiently()
 
+    def _say_without_runner(self, error: TaskRunnerError) -> None:
+        if not self._without_runner:
+            self._log.critical("Task runner cannot be started", reason=str(error))
+        self._without_runner = True
+
     def _say_restored(self, error: RestoredDatabaseError) -> None:
         if not self._restored:
             self._log.critical("Database was restored or exchanged, starts are held", reason=str(error))
         self._restored = True
-        self._log.flush()
 
     def _begin(self) -> None:
         self._stores.database.check()

@@ -116,7 +116,8 @@ class RunnerClient:
             # Occupied: another one holds the lock, and makes its socket anew if that was deleted.
             if self.connect():
                 return
-            if time.monotonic() > deadline or answer not in (daemon.READY, daemon.OCCUPIED):
+            # One that said nothing was killed on its way.
+            if time.monotonic() > deadline or answer not in (daemon.READY, daemon.OCCUPIED, b""):
                 raise RunnerUnavailable(f"the task runner does not start: {_last_line(answer)}")
             time.sleep(RETRY_SECONDS)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pwd
@@ -103,8 +104,11 @@ def _leave_surroundings() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     _reset_limits()
     if os.geteuid() == 0:
-        os.setgroups(os.getgrouplist(pwd.getpwuid(0).pw_name, os.getegid()))
-        os.setpriority(os.PRIO_PROCESS, 0, 0)
+        # Not even root may in some containers; then the starter's stay, and a run as another user fails by itself.
+        with contextlib.suppress(PermissionError):
+            os.setgroups(os.getgrouplist(pwd.getpwuid(0).pw_name, os.getegid()))
+        with contextlib.suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, 0, 0)
 
 
 def _reset_limits() -> None:

@@ -26,6 +26,8 @@ READING = {
     "config check",
     "db check",
     "doctor",
+    "task held list",
+    "node list",
 }
 CHANGING = {
     "init",
@@ -43,6 +45,11 @@ CHANGING = {
     "service install",
     "service uninstall",
     "db migrate",
+    "task held run",
+    "task held drop",
+    "node forget",
+    "stop-all",
+    "recover",
 }
 OTHERS = {"completion", "service task-runner"}
 

@@ -12,7 +12,7 @@ import pytest
 from tests.engine.scripted import NOON, Bench
 from tests.unit.engine.conftest import MakeBench
 
-from smart_cron.core.errors import ConfigError, TaskRunnerError
+from smart_cron.core.errors import ConfigError, DatabaseUnavailableError, TaskRunnerError
 from smart_cron.core.task import OnMissed, OnOverlap
 from smart_cron.engine.master import Master
 
@@ -348,3 +348,104 @@ def ends_at_once(bench: Bench, then: Callable[[], None] = lambda: None) -> Calla
         then()
 
     return launch_and_end
+
+
+class LeftError(Exception):
+    """Leaves the loop of a master under test."""
+
+
+def run_for(master: Master, turns: int) -> None:
+    """Run the master's own loop, and leave it after so many turns."""
+    left = iter(range(turns))
+
+    def turn() -> None:
+        if next(left, None) is None:
+            raise LeftError
+        Master.turn(master)
+
+    master.turn = turn  # type: ignore[method-assign]
+    with pytest.raises(LeftError):
+        master.run()
+
+
+def test_a_master_waits_for_a_database_that_is_away_when_it_starts(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = iter([DatabaseUnavailableError("it went away.")] * 3)
+    real = bench.store.database.check
+
+    def check() -> None:
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        real()
+
+    monkeypatch.setattr(bench.database, "check", check, raising=False)
+    master = bench.master()
+    monkeypatch.setattr(master, "_pause", bench.clock.advance)
+
+    run_for(master, turns=50)
+
+    assert bench.log.count("Failed to connect to database") == 1
+    assert bench.log.count("Master started") == 1
+    assert bench.log.count("Database is back") == 1
+
+
+def test_a_master_waits_for_a_task_runner_that_cannot_be_started(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.launcher.fail("ensure", times=3)
+    master = bench.master()
+    monkeypatch.setattr(master, "_pause", bench.clock.advance)
+
+    run_for(master, turns=5)
+
+    assert bench.log.count("Task runner cannot be started") == 1
+    assert bench.log.count("Master started") == 1
+
+
+def test_in_a_restored_database_a_master_waits_and_says_so_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.membership().enter()
+    bench.sql("INSERT INTO smart_cron_executions (task_id, task_name, status) VALUES (1, 'x', 'success')")
+    bench.memory.write(50)
+    pauses = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            bench.sql("UPDATE smart_cron_nodes SET heartbeats = 50")
+
+    master = bench.master()
+    monkeypatch.setattr(master, "_pause", pause)
+
+    run_for(master, turns=5)
+
+    assert len(pauses) == 3
+    assert bench.log.count("Database was restored or exchanged, starts are held") == 1
+    assert bench.log.count("Master started") == 1
+
+
+def test_a_database_that_is_exchanged_while_the_master_works_stops_every_start(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.add()
+    master = bench.master()
+    pauses = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            raise LeftError
+
+    monkeypatch.setattr(master, "_pause", pause)
+    turns = iter(range(1000))
+
+    def turn() -> None:
+        if next(turns) == 3:
+            bench.sql("INSERT INTO smart_cron_executions (task_id, task_name, status) VALUES (1, 'x', 'success')")
+            bench.memory.write(5000)
+        Master.turn(master)
+
+    master.turn = turn  # type: ignore[method-assign]
+    with pytest.raises(LeftError):
+        master.run()
+
+    assert bench.launcher.launched == []
+    assert [hold.kind for hold in bench.store.holds.holds()] == ["restored"]

@@ -35,7 +35,8 @@ def master(session: Session, /, *, once: bool, dry_run: bool, as_json: bool) -> 
     what a pass of --once did; without it, and not at a terminal, a pass says nothing.
     """
     leave_first_place()
-    with session.house() as house:
+    # A master waits for a database that is away; a pass, and whoever asks, are told.
+    with session.house(check_schema=once or dry_run) as house:
         if dry_run:
             _preview(house)
         elif _works(house, once=once, as_json=as_json):

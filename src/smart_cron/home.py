@@ -168,10 +168,18 @@ SETTINGS_TEMPLATE = """\
 # max_execution_time = 55      # seconds that one 'smart-cron master --once' may take
 # deadlock_timeout = 600       # seconds past its timeout after which a run counts as stuck
 # misfire_grace_seconds = 60   # a slot older than this was missed
+# catch_up_per_minute = 600    # how many slots that were missed may start in a minute
 # time_zone = "Europe/Berlin"  # of tasks that name none; default: the machine's
 # start_task_runner = true     # false where the task runner is a systemd unit of its own
 # script_directories = ["/srv/jobs"]  # default: any that only root or the service user can write
 # log_level = "INFO"
+
+# Where several nodes share a database:
+# node_name = "web-2"          # default: the host's name
+# node_tags = ["gpu"]          # tasks that are bound to one of these run here
+# max_concurrent_total = 30    # runs at the same time on all nodes; default: no bound
+# heartbeat_seconds = 5        # how often a master says that it lives
+# node_silence_seconds = 30    # a node that says nothing for so long is silent
 
 [database]
 # url = "mysql://user:password@localhost:3306/smart_cron"  # default: SQLite in the state directory

@@ -1,4 +1,4 @@
-"""Several nodes on one database, each with a real master and task runner: work shared, silence, and what outlives it."""
+"""Several nodes on one database, each with a real master and task runner: shared work, silence, late words."""
 
 from __future__ import annotations
 

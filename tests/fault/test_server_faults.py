@@ -24,7 +24,7 @@ def mishap(ground: Ground, kind: str, *, noticed: Callable[[], bool]) -> Mishap:
     return Mishap(harm=lambda: undo_of_database(ground, kind), noticed=noticed)
 
 
-@pytest.mark.parametrize("kind", ["kill server", "freeze server", "blackhole", "make server read-only"])
+@pytest.mark.parametrize("kind", ["kill server", "freeze server", "make server read-only"])
 def test_a_server_that_is_away_for_long_is_told_once_and_loses_nothing(
     make_ground: GroundMaker, database: str, kind: str
 ) -> None:

@@ -22,6 +22,7 @@ from tests.servers import MariaDb, PostgreSql, Server
 import smart_cron.recovery.restore as recovery
 from smart_cron.config import load_config
 from smart_cron.recovery import look_for_restore, settle_restored
+from smart_cron.taskrunner.records import read
 from smart_cron.taskrunner.tree import read_process
 from smart_cron.wiring import House, open_house, prepare
 
@@ -397,16 +398,17 @@ def test_a_database_server_that_lost_its_latest_hours_is_recovered_from(
     node.sure("task", "add", "hourful", "--command", "true", "--schedule", f"* {half_a_day_before(now).hour} * * *")
     node.add("long", f"echo x >> {place}/long; while [ ! -e {place}/gate ]; do sleep 0.05; done; echo done")
     master = node.begin()
-    node.sure("task", "edit", "long", "--next-run-at", f"{now:%Y-%m-%dT%H:%M:%SZ}")
+    node.sure("task", "edit", "long", "--next-run-at", f"{now:%Y-%m-%dT%H:%M:%S}")
     wait_until(lambda: written(place / "long"), "the long task")
     node.await_beats(2)
     node.end(master)
     # What a backup of yesterday would say.
     seen, slot = text_of(now - timedelta(days=1)), text_of(half_a_day_before(now))
+    in_utc = "SET time_zone = '+00:00'" if isinstance(server, MariaDb) else "SET TIME ZONE 'UTC'"
     server.run_sql(
-        f"""DELETE FROM smart_cron_executions; UPDATE smart_cron_nodes SET heartbeats = 1;
-        UPDATE smart_cron_tasks_config SET accounted_until = '{seen}+00:00', next_run_at = '{slot}+00:00',
-            planned_next_run_at = '{slot}+00:00' WHERE task_name = 'hourful'""",
+        f"""{in_utc}; DELETE FROM smart_cron_executions; UPDATE smart_cron_nodes SET heartbeats = 1;
+        UPDATE smart_cron_tasks_config SET accounted_until = '{seen}', next_run_at = '{slot}',
+            planned_next_run_at = '{slot}' WHERE task_name = 'hourful'""",
         "smart_cron",
     )
     awaited_restore(node)
@@ -484,10 +486,37 @@ def test_a_recovery_may_be_interrupted_before_and_after_each_stage(past: Past, m
     assert node.sql("SELECT * FROM smart_cron_holds") == []
 
 
+@pytest.mark.parametrize(("heard_later", "entered"), [(timedelta(minutes=5), 1), (timedelta(days=40), 0)])
+def test_a_file_of_a_run_whose_row_was_deleted_long_ago_is_no_news(
+    node: Node, heard_later: timedelta, entered: int
+) -> None:
+    node.add("old", "exit 3")
+    node.call("task", "run", "old", "--wait")
+    (path,) = (node.home / "state" / "runs").iterdir()
+    records = read(path.parent, path.name)
+    node.end(node.begin())
+    node.sql("DELETE FROM smart_cron_executions")
+    node.sql(
+        "UPDATE smart_cron_nodes SET heartbeat_at = ?, started_at = ?, stopped_at = NULL", *2 * (later(heard_later),)
+    )
+    (node.home / "state" / "heartbeats").write_text("99\n")
+
+    steps = {step["step"]: step for step in node.json("recover", "--yes")}
+
+    assert records is not None
+    assert records.finished is not None
+    assert steps["Database"]["done"].startswith(f"{entered} run")
+    assert len(node.runs("old")) == entered
+
+
+def later(span: timedelta) -> str:
+    return text_of(datetime.now(UTC) + span)
+
+
 def interrupted(real: Callable[..., Any], *, is_done: bool) -> Callable[..., Any]:
-    def stage(*arguments: Any) -> Any:
+    def stage(*arguments: Any, **named: Any) -> Any:
         if is_done:
-            real(*arguments)
+            real(*arguments, **named)
         raise KeyboardInterrupt
 
     return stage

@@ -150,3 +150,25 @@ def test_settings_for_everyone_that_cannot_even_be_looked_for_are_told(monkeypat
 
     with pytest.raises(ConfigError, match="cannot be read by this user"):
         load_config({})
+
+
+def test_a_silence_that_no_heartbeat_can_prevent_is_refused_without_showing_a_password(home: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(
+            home,
+            SMART_CRON_NODE_SILENCE_SECONDS="9",
+            SMART_CRON_HEARTBEAT_SECONDS="5",
+            SMART_CRON_DATABASE__URL="mysql://u:hunter2@db/x",
+        )
+
+    assert "node_silence_seconds (9) must be at least twice heartbeat_seconds (5)" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_tags_are_a_list_or_separated_by_commas(home: Path) -> None:
+    write_file(home, 'node_tags = ["gpu", "eu-1"]\n')
+
+    assert load(home).node_tags == ("gpu", "eu-1")
+    assert load(home, SMART_CRON_NODE_TAGS="cpu,big").node_tags == ("cpu", "big")
+    with pytest.raises(ConfigError, match="'a b' is no tag"):
+        load(home, SMART_CRON_NODE_TAGS="a b")

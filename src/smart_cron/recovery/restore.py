@@ -30,10 +30,14 @@ NUMBERS_LEFT_OUT = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restore:
-    """What tells that a database came from a backup; `remembered` and `known` are heartbeats of this node."""
+    """What tells that a database came from a backup; `remembered` and `known` are heartbeats of this node.
+
+    `heard_at` is when the database heard of this node last, on its own clock: not long before the backup.
+    """
 
     remembered: int
     known: int
+    heard_at: datetime | None
     hold: Hold | None
     other_nodes: tuple[str, ...]
 
@@ -69,6 +73,7 @@ def look_for_restore(house: House) -> Restore:
     return Restore(
         remembered=remembered,
         known=record.heartbeats if record is not None else 0,
+        heard_at=record.heard_at if record is not None else None,
         hold=next((hold for hold in house.store.holds.holds() if hold.kind == HoldKind.RESTORED), None),
         other_nodes=tuple(name for name, other in records.items() if name != ours.name and other.forgotten_at is None),
     )
@@ -98,7 +103,7 @@ def settle_restored(house: House, restore: Restore, *, actor: str) -> Settled:
     if restore.hold is None:
         reason = f"it knows of {restore.known} heartbeats of this node, which made {restore.remembered}"
         house.store.holds.hold(HoldKind.RESTORED, reason=reason, actor=actor)
-    settled.entered, settled.ended = enter_what_files_tell(house, now)
+    settled.entered, settled.ended = enter_what_files_tell(house, now, heard_at=restore.heard_at)
     settled.lost = lose_what_has_no_file(house, now)
     settled.missed_slots = pass_slots_over(house, now)
     pass_boot_over(house, now)

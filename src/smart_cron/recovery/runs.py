@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
@@ -23,18 +23,23 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 CHUNK = 200
+# How far this machine's clock and the database's may be apart.
+CLOCKS_APART = timedelta(hours=1)
 NUMBER_TAKEN = "after the restore its number was given to a run that goes on, so its end could not be recorded"
 
 
-def enter_what_files_tell(house: House, now: datetime) -> tuple[int, int]:
+def enter_what_files_tell(house: House, now: datetime, *, heard_at: datetime | None) -> tuple[int, int]:
     """Enter the runs that only run files know: those that are over with their ends, the others as running.
 
-    Return how many there were, and how many of them are over.
+    A file that is no longer needed stays until another run takes it. One of a run that ended well before the database
+    heard of this node last (*heard_at*) tells of a row that was deleted, and not of the time since the backup. Return
+    how many runs were entered, and how many of them are over.
     """
     entered = ended = 0
     runs_dir = str(house.config.state_dir / "runs")
     for run_ids in _portions(list(runfile.list_runs(runs_dir))):
-        files = list(_told_by(runs_dir, house.store.restored.unknown(run_ids)))
+        told = _told_by(runs_dir, house.store.restored.unknown(run_ids))
+        files = [file for file in told if heard_at is None or not _is_over_since(file, heard_at - CLOCKS_APART)]
         over = _entered(house, files, now)
         entered += len(files)
         ended += len(over)
@@ -53,6 +58,10 @@ def _told_by(runs_dir: str, run_ids: Iterable[str]) -> Iterator[RunFile]:
         file = runfile.read(runs_dir, run_id)
         if file is not None and file.started is not None:
             yield file
+
+
+def _is_over_since(file: RunFile, at: datetime) -> bool:
+    return file.finished is not None and instant(file.finished["completed_at"]) < at
 
 
 def _entered(house: House, files: Sequence[RunFile], now: datetime) -> list[str]:

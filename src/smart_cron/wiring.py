@@ -83,6 +83,7 @@ class House:
                 claims=self.store.claims,
                 records=self.store.records,
                 nodes=self.store.nodes,
+                incidents=self.store.incidents,
             ),
             launcher=launcher,
             clock=self.clock,

@@ -284,6 +284,7 @@ class Bench:
             claims=self.store.claims,
             records=WatchedRecords(self.store, self.database),  # type: ignore[arg-type]
             nodes=self.store.nodes,
+            incidents=self.store.incidents,
         )
 
     def new_cycle(self) -> Cycle:

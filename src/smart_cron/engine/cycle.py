@@ -8,7 +8,17 @@ from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from smart_cron.core.errors import DatabaseConflictError
-from smart_cron.core.ports import ClaimStore, Clock, Database, Launcher, Log, NodeStore, PlanStore, RecordStore
+from smart_cron.core.ports import (
+    ClaimStore,
+    Clock,
+    Database,
+    IncidentStore,
+    Launcher,
+    Log,
+    NodeStore,
+    PlanStore,
+    RecordStore,
+)
 from smart_cron.core.run import Claim, EndCause, RunEnd, Settlement
 from smart_cron.engine.claimer import Claimer
 from smart_cron.engine.old_files import OldFiles
@@ -23,6 +33,7 @@ T = TypeVar("T")
 # took long to be told is a lock that somebody sits on: then signals, news and the log must have their turn first.
 CONFLICT_TRIES = 10
 CONFLICT_SECONDS = 5.0
+INCIDENT_SECONDS = 60.0
 # How often what was missed is given its share of starts.
 CATCH_UP_PAUSE = timedelta(seconds=0.5)
 
@@ -44,6 +55,7 @@ class Stores:
     claims: ClaimStore
     records: RecordStore
     nodes: NodeStore
+    incidents: IncidentStore
 
 
 @dataclass(slots=True)
@@ -86,6 +98,7 @@ class Cycle:
         self._old_files = OldFiles(
             database=stores.database, nodes=stores.nodes, records=stores.records, launcher=launcher
         )
+        self._resolve_at = 0.0
         self._asked_to_end: set[str] = set()
         self._spent_files: list[str] = []
         self._may_wait = True
@@ -261,6 +274,16 @@ class Cycle:
         if findings.to_launch:
             self._launch(self._stores.claims.reclaim(findings.to_launch))
         self._stores.records.heal_projections()
+        self._resolve_incidents()
+
+    def _resolve_incidents(self) -> None:
+        """What was set right by SQL is over; nobody waits for that to the second."""
+        boottime = self._clock.boottime()
+        if boottime < self._resolve_at:
+            return
+        self._resolve_at = boottime + INCIDENT_SECONDS
+        for name in self._stores.incidents.resolve_recovered():
+            self._log.info("Alert is resolved, the failures in a row were set back", task=name)
 
     def record_rest(self) -> None:
         """Before leaving: write what is known; what comes later stands in the run files."""

@@ -60,3 +60,19 @@ def test_the_end_that_it_wrote_after_all_is_what_counts(bench: Bench) -> None:
 
     assert bench.launcher.forced == []
     assert bench.statuses() == ["failed"]
+
+
+def test_failures_in_a_row_that_sql_set_back_resolve_their_alert(bench: Bench) -> None:
+    task = bench.add(failure_threshold=1, schedule="0 0 1 1 *")
+    bench.ask(task)
+    bench.turn()
+    bench.launcher.end_all(exit_code=1)
+    bench.turn()
+    is_open = "SELECT resolved FROM smart_cron_alerts WHERE alert_type = 'consecutive_failures'"
+    assert bench.rows(is_open) == [(0,)]
+
+    bench.sql("UPDATE smart_cron_tasks_config SET consecutive_failures = 0")
+    bench.clock.advance(60)
+    bench.cycle.sweep()
+
+    assert bench.rows(is_open) == [(1,)]

@@ -34,6 +34,8 @@ class Spares:
         self._had_until: deque[tuple[float, str]] = deque()
         self._cooling: deque[tuple[float, str]] = deque()
         self._ready: deque[str] = deque()
+        # The names in the two above: a master that starts releases again what it finds lying about.
+        self._waiting: set[str] = set()
 
     def expect(self, run_id: str, deadline: float) -> None:
         """Note the launch deadline of a run, so that its file need not be asked later."""
@@ -45,17 +47,24 @@ class Spares:
 
     def release(self, run_id: str) -> None:
         """Let the file of that run be used again."""
+        if run_id in self._waiting:
+            return
         deadline = self._deadlines.pop(run_id, None)
         if deadline is None:
             deadline = self._deadline_in_file(run_id)
             if deadline is not None:
-                self._cooling.append((deadline, run_id))
+                self._cool(deadline, run_id)
         elif boottime() >= self._alone_from:
             self._had.add(run_id)
             self._had_until.append((deadline, run_id))
             self._ready.append(run_id)
+            self._waiting.add(run_id)
         else:
-            self._cooling.append((deadline, run_id))
+            self._cool(deadline, run_id)
+
+    def _cool(self, deadline: float, run_id: str) -> None:
+        self._cooling.append((deadline, run_id))
+        self._waiting.add(run_id)
 
     def _deadline_in_file(self, run_id: str) -> float | None:
         try:
@@ -69,7 +78,12 @@ class Spares:
     def next(self) -> str | None:
         """Return the name of a file that may be taken for another run, or None."""
         self._cool_down(boottime())
-        return self._ready.popleft() if self._ready else None
+        return self._take() if self._ready else None
+
+    def _take(self) -> str:
+        run_id = self._ready.popleft()
+        self._waiting.discard(run_id)
+        return run_id
 
     def _cool_down(self, now: float) -> None:
         # Roughly in order of their deadlines: one that is behind a later one waits with it, and that is harmless.
@@ -83,6 +97,6 @@ class Spares:
         self._cool_down(now)
         for _ in range(min(len(self._ready) - SPARES_KEPT, SURPLUS_PER_ROUND)):
             try:
-                os.unlink(f"{self._runs_dir}/{self._ready.popleft()}")
+                os.unlink(f"{self._runs_dir}/{self._take()}")
             except OSError:
                 continue

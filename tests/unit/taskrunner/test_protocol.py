@@ -157,3 +157,14 @@ def test_beside_another_runner_spares_cool_down_until_their_deadline(tmp_path: P
         spares.release(run_id)
 
     assert [spares.next(), spares.next()] == ["early", None]
+
+
+def test_a_file_that_is_released_twice_is_handed_out_once(tmp_path: Path) -> None:
+    spares = Spares(str(tmp_path), alone=True)
+    spares.expect("run-1", 1e12)
+
+    spares.release("run-1")
+    spares.release("run-1")
+
+    assert spares.next() == "run-1"
+    assert spares.next() is None

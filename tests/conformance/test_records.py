@@ -291,11 +291,12 @@ def test_a_node_knows_what_it_holds(scene: Scene) -> None:
     scene.add(timeout=timedelta(seconds=77), kill_grace=timedelta(seconds=3))
     scene.requested()
     (claim,) = scene.claim()
+    scene.sql("UPDATE smart_cron_tasks_config SET timeout_seconds = 1")
 
     (held,) = scene.store.records.held(node="one")
 
     assert (held.execution_id, held.run_id, held.status) == (claim.execution_id, claim.run_id, Status.CLAIMED)
-    assert (held.timeout_seconds, held.kill_grace_seconds, held.launch_deadline) == (77, 3, 1000.5)
+    assert (held.allowed_seconds, held.launch_deadline) == (80, 1000.5)
     assert scene.store.records.held(node="two") == []
 
 

@@ -96,5 +96,5 @@ def lives_until(run: HeldRun, *, heard_at: datetime) -> datetime:
     It was claimed before the node fell silent, launched within the launch window, and its supervisor ends it after its
     timeout and grace; a frozen supervisor is killed a little later.
     """
-    allowed = timedelta(seconds=run.timeout_seconds + run.kill_grace_seconds)
+    allowed = timedelta(seconds=run.allowed_seconds)
     return max(run.claimed_at, heard_at) + LAUNCH_WINDOW + allowed + FROZEN_PATIENCE

@@ -183,7 +183,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldRun:
-    """An execution that a node holds (claimed or running) and that is not final yet."""
+    """An execution that a node holds (claimed or running) and that is not final yet.
+
+    `allowed_seconds` is its timeout and grace as they were when it was claimed.
+    """
 
     execution_id: int
     run_id: str
@@ -191,8 +194,7 @@ class HeldRun:
     incarnation: str
     claimed_at: datetime
     launch_deadline: float
-    timeout_seconds: int
-    kill_grace_seconds: int
+    allowed_seconds: int
     cancel_reason: ErrorType | None
 
 

@@ -49,7 +49,7 @@ class Rescue:
         """Whether it should have ended long ago, by a clock that does not step and goes on from boot to boot only."""
         if run.incarnation != self._settings.incarnation:
             return False
-        allowed = timedelta(seconds=run.timeout_seconds + run.kill_grace_seconds) + self._settings.deadlock_timeout
+        allowed = timedelta(seconds=run.allowed_seconds) + self._settings.deadlock_timeout
         return self._clock.boottime() > run.launch_deadline + allowed.total_seconds()
 
     def _end_by_force(self, run: HeldRun, findings: Findings) -> None:
@@ -61,8 +61,8 @@ class Rescue:
         if end is None:
             findings.alive.add(run.run_id)  # It cannot be killed: the next sweep tries again.
         elif end.cause is EndCause.LOST:
-            seconds = run.timeout_seconds + run.kill_grace_seconds
-            reason = f"it was still there {self._settings.deadlock_timeout} after its timeout and grace of {seconds} s"
+            late = self._settings.deadlock_timeout
+            reason = f"it was still there {late} after its timeout and grace of {run.allowed_seconds} s"
             findings.ends.append(replace(end, cause=EndCause.STUCK, reason=reason))
         else:
             findings.ends.append(end)

@@ -43,7 +43,8 @@ _GIVE_RUN_ID = UpdateEach(
         ("deadline", FLOAT),
     ),
     sets="""status = 'claimed', run_id = {run_id}, node = {node}, incarnation = {incarnation}, claimed_at = {now},
-        launch_deadline = {deadline}""",
+        launch_deadline = {deadline}, allowed_seconds = (
+            SELECT c.timeout_seconds + c.kill_grace_seconds FROM smart_cron_tasks_config c WHERE c.id = t.task_id)""",
     where="t.id = {id} AND t.status = 'waiting'",
 )
 _MARK_TASK = UpdateEach(

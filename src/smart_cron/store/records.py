@@ -18,6 +18,8 @@ from smart_cron.store.releases import Releases
 from smart_cron.store.session import Session
 
 _ACTIVE = quoted(status for status in Status if status in ACTIVE_STATUSES)
+# What a run is allowed of which nobody noted it.
+LONGEST_SECONDS = 86_400
 _OPEN_COLUMNS = (
     "e.id",
     "e.run_id",
@@ -150,12 +152,11 @@ class Records:
     def held(self, *, node: str) -> list[HeldRun]:
         """Return the node's executions that are claimed or running."""
         rows = self._session.rows(
-            f"""SELECT e.id, e.run_id, e.status, e.incarnation, e.claimed_at, e.launch_deadline,
-                    COALESCE(t.timeout_seconds, 86400), COALESCE(t.kill_grace_seconds, 10), e.cancel_reason
-              FROM smart_cron_executions e{self._session.dialect.force_index("smart_cron_executions_queue")}
-              LEFT JOIN smart_cron_tasks_config t ON t.id = e.task_id
-             WHERE e.queue_rank = {HELD_RANK} AND e.node = %s""",
-            [node],
+            f"""SELECT id, run_id, status, incarnation, claimed_at, launch_deadline,
+                    COALESCE(allowed_seconds, %s), cancel_reason
+              FROM smart_cron_executions{self._session.dialect.force_index("smart_cron_executions_queue")}
+             WHERE queue_rank = {HELD_RANK} AND node = %s""",
+            [LONGEST_SECONDS, node],
         )
         return [self._held_run(row) for row in sorted(rows)]
 
@@ -169,9 +170,8 @@ class Records:
             incarnation=row[3],
             claimed_at=claimed_at,
             launch_deadline=row[5],
-            timeout_seconds=row[6],
-            kill_grace_seconds=row[7],
-            cancel_reason=ErrorType(row[8]) if row[8] else None,
+            allowed_seconds=row[6],
+            cancel_reason=ErrorType(row[7]) if row[7] else None,
         )
 
     def final_among(self, keys: Sequence[tuple[int, str]]) -> set[str]:

@@ -76,3 +76,13 @@ def test_failures_in_a_row_that_sql_set_back_resolve_their_alert(bench: Bench) -
     bench.cycle.sweep()
 
     assert bench.rows(is_open) == [(1,)]
+
+
+def test_a_timeout_that_is_shortened_meanwhile_makes_nothing_stuck(bench: Bench) -> None:
+    running(bench)
+    bench.sql("UPDATE smart_cron_tasks_config SET timeout_seconds = 1")
+    bench.clock.advance(60 + 1 + 10 + 600 + 1)
+
+    bench.cycle.sweep()
+
+    assert bench.launcher.forced == []

@@ -155,6 +155,7 @@ class Migration(migrations.Migration):
                 ("run_id", smart_cron.store.fields.Varchar(max_length=36, null=True, unique=True)),
                 ("claimed_at", smart_cron.store.fields.Instant(null=True)),
                 ("launch_deadline", smart_cron.store.fields.Double(null=True)),
+                ("allowed_seconds", smart_cron.store.fields.Int(null=True)),
                 ("term_signal", smart_cron.store.fields.Int(null=True)),
                 ("cpu_seconds", smart_cron.store.fields.Double(null=True)),
                 ("output_bytes", smart_cron.store.fields.BigInt(null=True)),

@@ -58,6 +58,8 @@ class Execution(models.Model):
     run_id = Varchar(max_length=36, null=True, unique=True)
     claimed_at = Instant(null=True)
     launch_deadline = Double(null=True)
+    # Timeout and grace as they were at the claim: an edit of the task changes nothing for what runs.
+    allowed_seconds = Int(null=True)
     term_signal = Int(null=True)
     cpu_seconds = Double(null=True)
     output_bytes = BigInt(null=True)

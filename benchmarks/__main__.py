@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import smart_cron
-from benchmarks import claims, lateness, memory, restart, throughput
+from benchmarks import claims, lateness, memory, restart, storm, throughput
 from benchmarks.databases import NAMES, open_databases
 from benchmarks.house import Ground, open_ground
 from benchmarks.options import Options
@@ -24,6 +24,7 @@ BENCHMARKS: Mapping[str, Measure] = {
     "claims": claims.measure,
     "memory": memory.measure,
     "restart": restart.measure,
+    "storm": storm.measure,
 }
 
 

@@ -37,6 +37,7 @@ def found(scene: Scene, number: int, *, slot: datetime | None = NOON, **changes:
         started_at=NOON + SECOND,
         incarnation="boot:a1",
         launch_deadline=99.5,
+        allowed_seconds=70,
     )
     return replace(run, **changes)
 
@@ -81,6 +82,7 @@ def test_a_run_that_is_not_known_is_entered_under_its_own_number_and_settled_lik
 
     assert scene.store.restored.unknown([run.run_id]) == set()
     assert held_numbers(scene) == [(number, run.run_id)]
+    assert scene.store.records.held(node="one")[0].allowed_seconds == 70
     row = scene.execution(number)
     assert (row["status"], row["scheduled_for"], row["attempt"], row["node"]) == ("running", NOON, 1, "one")
     with scene.store.database.transaction():

@@ -16,7 +16,8 @@ RESTORED_LOST = "the database was restored: it may have run to its end after the
 class FoundRun:
     """A run that a run file tells of and the database does not know.
 
-    `incarnation` is the one that it was started in, `launch_deadline` in seconds on CLOCK_BOOTTIME of that boot.
+    `incarnation` is the one that it was started in, `launch_deadline` in seconds on CLOCK_BOOTTIME of that boot,
+    `allowed_seconds` its timeout and grace.
     """
 
     execution_id: int
@@ -29,3 +30,4 @@ class FoundRun:
     started_at: datetime
     incarnation: str
     launch_deadline: float
+    allowed_seconds: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -93,6 +94,7 @@ def _found(file: RunFile, identity: str) -> FoundRun:
         started_at=instant(started["started_at"]),
         incarnation=f"{started['boot_id']}:{identity}",
         launch_deadline=started["launch_deadline"],
+        allowed_seconds=math.ceil(started["timeout_seconds"] + started["kill_grace_seconds"]),
     )
 
 

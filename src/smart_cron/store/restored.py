@@ -106,6 +106,7 @@ class Restored:
             "run_id": run.run_id,
             "claimed_at": started_at,
             "launch_deadline": run.launch_deadline,
+            "allowed_seconds": run.allowed_seconds,
             "started_at": started_at,
         }
 

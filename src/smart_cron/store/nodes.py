@@ -88,6 +88,7 @@ class Nodes:
 
     def beat(self, node: NodeIdentity, *, beaten: int, silence: timedelta) -> int:
         """Say that the node lives; return the new number of its heartbeats. Raises as `register` does."""
+        self._session.follow_file()
         now = self._session.dialect.now_expression
         changed = self._session.execute(
             f"""UPDATE smart_cron_nodes SET heartbeat_at = {now}, heartbeats = heartbeats + 1, stopped_at = NULL

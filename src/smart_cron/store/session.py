@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -151,6 +152,13 @@ class Session:
         before, self._data_version = self._data_version, self.row(self.dialect.data_version_sql)
         return before != self._data_version
 
+    def follow_file(self) -> None:
+        """Hang up where another file has taken the place of SQLite's: a restore puts it there under our feet."""
+        connection = self.connection
+        opened: tuple[int, int] | None = getattr(connection, "smart_cron_file", None)
+        if opened is not None and connection.connection is not None and _file_of(connection) != opened:
+            self.close()
+
     def check(self) -> None:
         """Raise SchemaError or DatabaseUnavailableError unless server and tables fit this code."""
         schema.check_server(self)
@@ -174,6 +182,7 @@ def _prepare(connection: BaseDatabaseWrapper, **_: object) -> None:
     if connection.vendor == "sqlite":
         # One row with a byte that is not UTF-8 must not make a whole batch unreadable.
         raw.text_factory = functools.partial(str, encoding="utf-8", errors="replace")
+        connection.smart_cron_file = _file_of(connection)  # type: ignore[attr-defined]
     elif connection.vendor == "postgresql":
         milliseconds = connection.settings_dict["OPTIONS"].get("tcp_user_timeout")
         if milliseconds:
@@ -182,3 +191,12 @@ def _prepare(connection: BaseDatabaseWrapper, **_: object) -> None:
 
             # The server ends a statement that takes too long; a server that is frozen cannot.
             give_deadline(raw, seconds=milliseconds / 1000 * 1.5)
+
+
+def _file_of(connection: BaseDatabaseWrapper) -> tuple[int, int] | None:
+    """Return which file stands where SQLite's is meant to be, or None."""
+    try:
+        found = os.stat(connection.settings_dict["NAME"])
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -195,7 +195,7 @@ def test_the_past_of_a_task_is_read_in_order_with_what_changed(scene: Scene) -> 
     task = scene.add()
     scene.store.tasks.set_enabled(task.id, False, actor="ann")
     scene.store.tasks.set_next_run(task.id, NOON + INSTANT, actor="bob")
-    scene.store.tasks.remove(task.id, actor="ann")
+    scene.store.tasks.remove(task.id, actor="ann", now=NOON)
 
     changes = scene.store.ledger.changes(task.id)
 
@@ -229,7 +229,7 @@ def test_marks_say_what_planning_saw(scene: Scene) -> None:
 
 def test_a_task_is_told_by_number_not_by_name(scene: Scene) -> None:
     first = scene.add()
-    scene.store.tasks.remove(first.id, actor="test")
+    scene.store.tasks.remove(first.id, actor="test", now=NOON)
     second = scene.add()
     scene.store.tasks.request_run(second.id, arguments=None, actor="test", now=NOON)
 

@@ -110,7 +110,7 @@ def test_every_change_leaves_an_audit_row_with_before_and_after(scene: Scene) ->
     scene.store.tasks.set_enabled(task.id, True, actor="bob")
     number = scene.store.tasks.request_run(task.id, arguments=["-v"], actor="cli:eve", now=NOON)
     scene.store.history.request_cancel(number, reason=ErrorType.CANCELLED, actor="eve", now=NOON)
-    scene.store.tasks.remove(task.id, actor="eve")
+    scene.store.tasks.remove(task.id, actor="eve", now=NOON)
 
     rows = scene.store.session.rows(
         "SELECT actor, action, entity_type, entity_name, old_values, new_values FROM smart_cron_audit_log ORDER BY id"
@@ -150,7 +150,7 @@ def test_changes_to_a_task_that_is_gone_are_refused(scene: Scene) -> None:
     with pytest.raises(UnknownTaskError):
         scene.store.tasks.set_enabled(4711, True, actor="x")
     with pytest.raises(UnknownTaskError):
-        scene.store.tasks.remove(4711, actor="x")
+        scene.store.tasks.remove(4711, actor="x", now=NOON)
     with pytest.raises(UnknownTaskError):
         scene.store.tasks.request_run(4711, arguments=None, actor="x", now=NOON)
 
@@ -161,7 +161,7 @@ def test_removing_a_task_keeps_its_history_and_ends_what_waits(scene: Scene) -> 
     scene.requested()
     claims = scene.claim()
     scene.requested()
-    scene.store.tasks.remove(scene.task().id, actor="ann")
+    scene.store.tasks.remove(scene.task().id, actor="ann", now=NOON)
 
     assert scene.statuses() == ["success", "claimed", "skipped"]
     scene.settle(claims)

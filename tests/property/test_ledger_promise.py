@@ -104,7 +104,7 @@ class Walk(Bench):
 
     def on_remove(self, name: str) -> None:
         self.look()
-        self.store.tasks.remove(self.task(name).id, actor="test")
+        self.store.tasks.remove(self.task(name).id, actor="test", now=self.clock.now())
         self.add(name, schedule="*/5 * * * *")
 
     def on_hand(self, name: str, ahead: int) -> None:
@@ -170,7 +170,9 @@ def test_the_ledger_has_one_line_for_each_slot_owed_and_none_besides(
 
     for task in walk_store.ledger.tasks():
         told = _first_lines(walk_store, task.task_id)
-        assert told == Counter(walk.owed[task.task_id]), task
+        owed = Counter(walk.owed[task.task_id])
+        # Not compared whole: what differs is all that anybody wants to read.
+        assert (sorted(told - owed), sorted(owed - told)) == ([], []), task
 
 
 def _first_lines(store: Store, task_id: int) -> Counter[datetime]:

@@ -215,7 +215,7 @@ class TaskStore(Protocol):
 
     def set_enabled(self, task_id: int, enabled: bool, *, actor: str) -> None: ...
 
-    def remove(self, task_id: int, *, actor: str, now: datetime | None = None) -> None:
+    def remove(self, task_id: int, *, actor: str, now: datetime) -> None:
         """Delete the task; its history stays, and slots that came due by *now* and were not planned are missed."""
 
     def set_next_run(self, task_id: int, at: datetime, *, actor: str) -> None:

@@ -133,12 +133,12 @@ class Tasks:
             "update", actor=actor, entity=("task", task_id, task.name), old=old, new={"next_run_at": instant(at)}
         )
 
-    def remove(self, task_id: int, *, actor: str, now: datetime | None = None) -> None:
+    def remove(self, task_id: int, *, actor: str, now: datetime) -> None:
         """Delete the task and what of it has not started; its history stays, and what runs goes on to its end.
 
-        Slots that came due by *now* (the database's clock, where it is not given) and were not planned are missed.
+        Slots that came due by *now* and were not planned are missed.
         """
-        self._session.again(lambda: self._remove(task_id, actor, now or self._session.now()))
+        self._session.again(lambda: self._remove(task_id, actor, now))
 
     def _remove(self, task_id: int, actor: str, now: datetime) -> None:
         task = self._locked(task_id)

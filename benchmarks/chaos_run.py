@@ -92,8 +92,13 @@ class ChaosRun:
         self._settle_down()
 
     def note_kill(self, pid: int) -> None:
-        """Take note that somebody else has killed this supervisor."""
+        """Take note that somebody else has killed this supervisor.
+
+        A task that looks for its parent only after that finds the task runner, which takes orphans in.
+        """
         self._killed.add(pid)
+        for node in self._ground.nodes:
+            self._killed.update(node.runners())
 
     def _all_seen(self) -> bool:
         self._keep_masters()

@@ -122,10 +122,21 @@ def test_a_database_of_a_newer_version_is_refused_by_name(home: Home) -> None:
 def test_a_password_is_never_told_when_a_database_cannot_be_reached(home: Home) -> None:
     home.settings["SMART_CRON_DATABASE__URL"] = "mysql://scheduler:hunter2canary@127.0.0.1:9/none"
 
-    said = fail(home, "master")
+    said = fail(home, "master", "--once")
 
     assert "hunter2canary" not in said + home.log_text()
     assert "127.0.0.1" in said
+
+
+def test_a_master_waits_for_a_database_that_cannot_be_reached_and_tells_no_password(home: Home) -> None:
+    home.settings["SMART_CRON_DATABASE__URL"] = "mysql://scheduler:hunter2canary@127.0.0.1:9/none"
+
+    master = home.smart_cron("master")
+    wait_until(lambda: "Failed to connect to database" in home.log_text(), "the outage in the log")
+    wait_until(lambda: "127.0.0.1" in home.errors(), "the outage on the screen")
+
+    assert master.poll() is None
+    assert "hunter2canary" not in home.errors() + home.log_text()
 
 
 def test_a_home_that_does_not_exist_is_told_with_its_remedy(home: Home, tmp_path: Path) -> None:

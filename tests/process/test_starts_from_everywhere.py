@@ -321,9 +321,9 @@ def _runners_of(console: Console, word: bytes) -> list[int]:
     return [pid for pid in found if (process := read_process(pid)) is not None and process.ppid not in pids]
 
 
-def test_a_master_whose_task_runner_is_a_unit_starts_none(console: Console) -> None:
+def test_a_pass_whose_task_runner_is_a_unit_starts_none(console: Console) -> None:
     done = subprocess.run(
-        console.argv("master"),
+        console.argv("master", "--once"),
         env={**console.environment, "SMART_CRON_START_TASK_RUNNER": "0"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -334,6 +334,24 @@ def test_a_master_whose_task_runner_is_a_unit_starts_none(console: Console) -> N
     assert done.returncode == 1
     assert b"the task runner does not answer, and it is not ours to start" in done.stderr
     assert not task_runners(console.home)
+
+
+def test_a_master_whose_task_runner_is_a_unit_waits_for_it_and_says_so(console: Console) -> None:
+    master = subprocess.Popen(
+        console.argv("master"),
+        env={**console.environment, "SMART_CRON_START_TASK_RUNNER": "0"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    console.started.append(master)
+    assert master.stderr is not None
+
+    assert b"the task runner does not answer, and it is not ours to start" in master.stderr.readline()
+    assert master.poll() is None
+    assert not task_runners(console.home)
+    master.terminate()
+    assert master.wait(DEADLINE_SECONDS) == 0
 
 
 def test_the_unit_of_the_task_runner_is_one_process_that_the_master_finds(console: Console) -> None:

@@ -14,6 +14,7 @@ from smart_cron.core.errors import (
     DatabaseError,
     DatabaseUnavailableError,
     RestoredDatabaseError,
+    SmartCronError,
     TaskRunnerError,
 )
 from smart_cron.core.ports import Clock, Log
@@ -54,7 +55,8 @@ class Master:
         self._steps, self._set_back_seconds = StepWatch(clock), 0.0
         self._stopping = self._reread_asked = self._database_lost = False
         self._must_look = True
-        self._restored = self._without_runner = False
+        # What keeps us from beginning, once it was said.
+        self._waits_for: type[SmartCronError] | None = None
 
     def _new_cycle(self) -> Cycle:
         return Cycle(
@@ -66,10 +68,13 @@ class Master:
             jitter=self._jitter,
         )
 
-    def run(self) -> None:
-        """Work until SIGTERM or SIGINT; running tasks go on without us. SIGHUP rereads the settings."""
+    def run(self, *, on_wait: Callable[[str], None] = lambda _: None) -> None:
+        """Work until SIGTERM or SIGINT; running tasks go on without us. SIGHUP rereads the settings.
+
+        *on_wait* hears, once, what keeps the master from beginning.
+        """
         with self._signals():
-            self._begin_patiently()
+            self._begin_patiently(on_wait)
             self._log.info("Master started", node=self._settings.node, max_concurrent=self._settings.max_concurrent)
             while not self._stopping:
                 self._turn_unless_restored()
@@ -106,41 +111,40 @@ class Master:
             on_turn()
         self._end()
 
-    def _begin_patiently(self) -> None:
+    def _begin_patiently(self, on_wait: Callable[[str], None] = lambda _: None) -> None:
         """Begin, as soon as database and task runner serve; in a restored database once somebody recovered it."""
         while not self._stopping:
             try:
                 self._begin()
-            except RestoredDatabaseError as error:
-                self._say_restored(error)
-            except DatabaseUnavailableError as error:
-                self._lost_database(error)
-            except TaskRunnerError as error:
-                self._say_without_runner(error)
+            except (RestoredDatabaseError, DatabaseUnavailableError, TaskRunnerError) as error:
+                self._say_waiting(error, on_wait)
             else:
-                self._restored = self._without_runner = False
+                self._waits_for = None
                 return
-            self._log.flush()
             self._pause(PAUSE_SECONDS)
 
     def _turn_unless_restored(self) -> None:
         try:
             self.turn()
         except RestoredDatabaseError as error:
-            self._say_restored(error)
+            self._say_waiting(error)
             # What was in hand stands in the run files; of this database nothing is known any more.
             self._cycle = self._new_cycle()
             self._begin_patiently()
 
-    def _say_without_runner(self, error: TaskRunnerError) -> None:
-        if not self._without_runner:
-            self._log.critical("Task runner cannot be started", reason=str(error))
-        self._without_runner = True
-
-    def _say_restored(self, error: RestoredDatabaseError) -> None:
-        if not self._restored:
+    def _say_waiting(self, error: SmartCronError, on_wait: Callable[[str], None] = lambda _: None) -> None:
+        """Say it once: loudly in the log, and to whoever watches."""
+        if self._waits_for is type(error):
+            return
+        self._waits_for = type(error)
+        on_wait(str(error))
+        if isinstance(error, DatabaseUnavailableError):
+            self._lost_database(error)
+        elif isinstance(error, RestoredDatabaseError):
             self._log.critical("Database was restored or exchanged, starts are held", reason=str(error))
-        self._restored = True
+        else:
+            self._log.critical("Task runner cannot be started", reason=str(error))
+        self._log.flush()
 
     def _begin(self) -> None:
         self._stores.database.check()

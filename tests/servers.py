@@ -103,19 +103,25 @@ class Server:
         self.process = None
 
     def freeze(self) -> None:
-        """Stop the server's clock: it accepts and never answers."""
-        self._signal_all(signal.SIGSTOP)
+        """Stop the server's clock: it accepts and never answers. Every thread of it stands when this returns."""
+        frozen = self._signal_all(signal.SIGSTOP)
+        deadline = time.monotonic() + START_SECONDS
+        while not all(_stands_still(pid) for pid in frozen):
+            assert time.monotonic() < deadline, "the server does not stand still"
+            time.sleep(0.001)  # between two looks: a thread may answer until its turn to stop has come
 
     def thaw(self) -> None:
         self._signal_all(signal.SIGCONT)
 
-    def _signal_all(self, number: signal.Signals) -> None:
+    def _signal_all(self, number: signal.Signals) -> list[int]:
+        """Signal the server and its children; return their pids."""
         assert self.process is not None
         os.killpg(self.process.pid, number)
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         for pid in map(int, children):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
+        return [self.process.pid, *map(int, children)]
 
     def close(self) -> None:
         """End the server and remove its folder."""
@@ -303,3 +309,12 @@ if __name__ == "__main__":
         for server in (mariadb, postgresql):
             print(server.create_database("smart_cron"), flush=True)  # noqa: T201
         sys.stdin.read()
+
+
+def _stands_still(pid: int) -> bool:
+    """Whether every thread of a process is stopped, or the process is gone."""
+    try:
+        states = [stat.read_text().rpartition(")")[2].split()[0] for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except (FileNotFoundError, ProcessLookupError):
+        return not Path(f"/proc/{pid}").exists()
+    return all(state in "TZX" for state in states)

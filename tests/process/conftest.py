@@ -222,15 +222,28 @@ def _kill(pid: int) -> None:
         return
 
 
+def _offspring() -> list[Process]:
+    """Return all that lives below us. The product's own walk gives up in time, which is not for us to do."""
+    by_parent: dict[int, list[Process]] = {}
+    for process in all_processes():
+        by_parent.setdefault(process.ppid, []).append(process)
+    found, waiting = [], [os.getpid()]
+    while waiting:
+        born = by_parent.get(waiting.pop(), [])
+        found += [process for process in born if not process.is_dead]
+        waiting += [process.pid for process in born]
+    return found
+
+
 @contextmanager
 def nothing_left_running() -> Iterator[None]:
     """Fail where a process is left behind, whatever session or environment it made for itself, and end it."""
     # Orphans come to us instead of to init.
     become_subreaper()
-    before = {process.pid for process in descendants(os.getpid())}
+    before = {process.pid for process in _offspring()}
 
     def left() -> list[Process]:
-        return [process for process in descendants(os.getpid()) if process.pid not in before]
+        return [process for process in _offspring() if process.pid not in before]
 
     yield
     # What was killed a moment ago may still be on its way out.

@@ -19,6 +19,7 @@ from smart_cron.config import Config, load_config
 from smart_cron.core.errors import SmartCronError
 from smart_cron.core.node import NodeIdentity
 from smart_cron.core.ports import Clock, Log
+from smart_cron.core.ports.alerts import Bell
 from smart_cron.core.task import TaskDefinition
 from smart_cron.engine.clock import SystemClock
 from smart_cron.engine.launcher import RunnerLauncher
@@ -56,8 +57,8 @@ class House:
     clock: Clock
     log: Log
 
-    def master(self) -> Master:
-        """Return a master of this node; `hold_node` must be held while it works."""
+    def master(self, *, bell: Bell | None = None) -> Master:
+        """Return a master of this node; `hold_node` must be held while it works. *bell* is rung for alerts."""
         require_owner(self.config)
         require_run_dir(self.config)
         self._retire_older_task_runners()
@@ -93,6 +94,7 @@ class House:
             booted_at=booted_at(self.config.state_dir, self.clock),
             jitter=_jitter,
             reread=reread,
+            bell=bell,
         )
 
     def _retire_older_task_runners(self) -> None:

@@ -264,6 +264,12 @@ class OpenRun:
     failure_threshold: int = 5
     consecutive_failures: int = 0
     alert_on_failure: bool = True
+    node: str | None = None
+    is_catch_up: bool = False
+    total_successes: int = 0
+    anomaly_tolerance: float = 0.0
+    ping_url: str | None = None
+    has_open_alerts: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,6 +294,11 @@ class Settlement:
     counts: bool = True
     alerts: tuple[AlertDraft, ...] = ()
 
+    @property
+    def recovers(self) -> bool:
+        """Whether it ends what alerts of this task stand for."""
+        return self.success and self.run.has_open_alerts
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertDraft:
@@ -296,3 +307,4 @@ class AlertDraft:
     alert_type: str
     severity: str
     message: str
+    subtype: str | None = None

@@ -52,7 +52,9 @@ class TaskDefinition:
     `script` is an absolute path, `arguments` are passed to it without a shell; `shell_command` is run as
     `sh -c`, with `stdin_text` as its standard input (crontab's `%`). `time_zone` None is the configured zone.
     `sandbox_network` False leaves a task with the strict sandbox no network; the standard one cannot take it.
-    `umask` is octal text such as `022`.
+    `umask` is octal text such as `022`. `ping_url` hears of each start and end (a dead-man's switch elsewhere).
+    `anomaly_tolerance` is how many times the usual deviation a success may differ from the task's own past before it
+    is told as an anomaly; 0 tells none.
     """
 
     name: str
@@ -89,6 +91,8 @@ class TaskDefinition:
     alert_on_failure: bool = True
     alert_email: str | None = None
     alert_slack_webhook: str | None = None
+    ping_url: str | None = None
+    anomaly_tolerance: float = 8.0
     origin: str | None = None
 
 

@@ -161,10 +161,16 @@ def _check_receivers(d: TaskDefinition) -> Iterator[str]:
             yield f"alert_email {quote(d.alert_email)} must be one address such as ops@example.org"
         yield from _check_text("alert_email", d.alert_email, 255, single_line=True)
     if d.alert_slack_webhook is not None:
-        if not _is_https(d.alert_slack_webhook):
+        if not _is_web_address(d.alert_slack_webhook, schemes=("https",)):
             # The address is a secret: whoever knows it may post.
             yield "alert_slack_webhook must be an https address"
         yield from _check_text("alert_slack_webhook", d.alert_slack_webhook, 500, single_line=True)
+    if d.ping_url is not None:
+        if not _is_web_address(d.ping_url, schemes=("https", "http")):
+            yield "ping_url must be an https or http address"
+        yield from _check_text("ping_url", d.ping_url, 500, single_line=True)
+    if not 0 <= d.anomaly_tolerance <= 1000:  # `not` because of nan
+        yield f"anomaly_tolerance must be 0 (none) to 1000, got {d.anomaly_tolerance}"
 
 
 def _check_schedule(d: TaskDefinition, now: datetime) -> list[str]:
@@ -215,10 +221,10 @@ def _check_bytes(title: str, value: str, longest: int) -> Iterator[str]:
         yield f"the {title} contains a NUL character or something that is no Unicode text"
 
 
-def _is_https(address: str) -> bool:
+def _is_web_address(address: str, *, schemes: tuple[str, ...]) -> bool:
     try:
         parts = urlsplit(address)
-        return parts.scheme == "https" and bool(parts.hostname) and not re.search(r"[\s\x00-\x1f\x7f]", address)
+        return parts.scheme in schemes and bool(parts.hostname) and not re.search(r"[\s\x00-\x1f\x7f]", address)
     except ValueError:
         return False
 

@@ -19,6 +19,7 @@ from smart_cron.core.ports import (
     PlanStore,
     RecordStore,
 )
+from smart_cron.core.ports.alerts import Bell
 from smart_cron.core.run import Claim, EndCause, RunEnd, Settlement
 from smart_cron.engine.claimer import Claimer
 from smart_cron.engine.old_files import OldFiles
@@ -88,8 +89,10 @@ class Cycle:
         log: Log,
         settings: EngineSettings,
         jitter: Callable[[], float],
+        bell: Bell,
     ) -> None:
         self._stores, self._launcher, self._clock, self._log = stores, launcher, clock, log
+        self._bell = bell
         self._settings = settings
         self._planner = Planner(plans=stores.plans, settings=settings, log=log, started_at=clock.now())
         self._claimer = Claimer(claims=stores.claims, clock=clock, settings=settings)
@@ -192,6 +195,7 @@ class Cycle:
 
     def _take_note(self, done: _Done) -> None:
         self._spent_files += self._recorder.confirm()
+        self._ring_for(done.settled)
         self._planner.tell(done.planned)
         self._ripeness.recorded()
         if self._recorder.has_news:
@@ -205,6 +209,10 @@ class Cycle:
             self._may_wait = True
             self._be_back_by(self._clock.now() + CATCH_UP_PAUSE)
         self._line_is_long = done.all_places_filled and not done.planned.more_is_due
+
+    def _ring_for(self, settled: Sequence[Settlement]) -> None:
+        if any(each.alerts or each.recovers or each.run.ping_url for each in settled):
+            self._bell.ring()
 
     def _let_files_go(self) -> None:
         if self._spent_files:
@@ -248,6 +256,8 @@ class Cycle:
         sound = [claim for claim in claims if not claim.fault]
         for claim in sound:
             self._log.info("Task started", task=claim.task.name, execution_id=claim.execution_id, run_id=claim.run_id)
+            if claim.task.ping_url:
+                self._bell.started(claim.task.ping_url, claim.run_id, claim.task.name)
         self.report.started += len(sound)
         self._launcher.launch(sound)
 
@@ -284,6 +294,7 @@ class Cycle:
         self._resolve_at = boottime + INCIDENT_SECONDS
         for name in self._stores.incidents.resolve_recovered():
             self._log.info("Alert is resolved, the failures in a row were set back", task=name)
+            self._bell.ring()
 
     def record_rest(self) -> None:
         """Before leaving: write what is known; what comes later stands in the run files."""
@@ -292,6 +303,7 @@ class Cycle:
             with self._stores.database.transaction():
                 settled = self._recorder.write()
             self._spent_files += self._recorder.confirm()
+            self._ring_for(settled)
             self._count(_Done([], settled, NOTHING, all_places_filled=False))
         self._let_files_go()
 

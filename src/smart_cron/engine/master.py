@@ -18,6 +18,7 @@ from smart_cron.core.errors import (
     TaskRunnerError,
 )
 from smart_cron.core.ports import Clock, Log
+from smart_cron.core.ports.alerts import Bell, SilentBell
 from smart_cron.engine.agenda import Agenda
 from smart_cron.engine.clock import StepWatch
 from smart_cron.engine.cycle import Cycle, NodeLauncher, OnceReport, Stores
@@ -45,11 +46,13 @@ class Master:
         booted_at: datetime,
         jitter: Callable[[], float],
         reread: Callable[[], EngineSettings],
+        bell: Bell | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._stores, self._launcher, self._clock, self._log = stores, launcher, clock, log
         self._settings, self._booted_at, self._reread = settings, booted_at, reread
         self._jitter, self._membership, self._pause = jitter, membership, pause
+        self._bell = SilentBell() if bell is None else bell
         self._cycle = self._new_cycle()
         self._agenda = Agenda(clock.boottime(), heartbeat=settings.heartbeat)
         self._steps, self._set_back_seconds = StepWatch(clock), 0.0
@@ -66,6 +69,7 @@ class Master:
             log=self._log,
             settings=self._settings,
             jitter=self._jitter,
+            bell=self._bell,
         )
 
     def run(self, *, on_wait: Callable[[str], None] = lambda _: None) -> None:
@@ -228,6 +232,7 @@ class Master:
             if self._database_lost:
                 self._database_lost = False
                 self._log.warning("Database is back")
+                self._bell.database_back()
 
     def _forget_future(self) -> None:
         """Nothing is planned by the clock that was set back before the database knows."""
@@ -253,6 +258,7 @@ class Master:
         if not self._database_lost:
             event = "Failed to connect to database" if error.transient else "Database refused to serve"
             self._log.critical(event, reason=str(error))
+            self._bell.database_lost(str(error))
         self._database_lost = self._must_look = True
         self._agenda.failed(self._clock.boottime())
 

@@ -77,6 +77,9 @@ class Alerts:
         _COUNT_UP.run(self._session, again)
         _RAISE.run(self._session, fresh)
 
+    def resolve_recovered(self, settlements: Sequence[Settlement], *, now: datetime) -> None:
+        """Resolve what stood open of these tasks, since they succeeded."""
+
     def _opened(self, task_ids: Sequence[int]) -> dict[tuple[int, str], int]:
         rows = self._session.rows(
             f"""SELECT task_id, alert_type, id FROM smart_cron_alerts

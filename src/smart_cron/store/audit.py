@@ -9,7 +9,7 @@ from smart_cron.store.record_rows import fitting
 from smart_cron.store.session import Session
 
 # Values that may hold passwords and tokens: that they changed is told, not what they are.
-SECRET_COLUMNS = frozenset({"environment", "alert_slack_webhook", "stdin_text"})
+SECRET_COLUMNS = frozenset({"environment", "alert_slack_webhook", "ping_url", "stdin_text"})
 HIDDEN = "(hidden)"
 
 Values = Mapping[str, object]

@@ -50,6 +50,8 @@ COLUMNS = (
     "sandbox_network",
     "keep_processes",
     "merge_output",
+    "ping_url",
+    "anomaly_tolerance",
     "origin",
 )
 _EMPTY: Mapping[str, str] = MappingProxyType({})
@@ -99,6 +101,8 @@ def column_values(definition: TaskDefinition) -> list[object]:
         int(definition.sandbox_network),
         int(definition.keep_processes),
         int(definition.merge_output),
+        definition.ping_url,
+        definition.anomaly_tolerance,
         definition.origin,
     ]
 
@@ -120,7 +124,7 @@ def _read(row: Sequence[Any]) -> TaskDefinition:
         alert_on_failure, email, webhook, shell_command, arguments, stdin_text, zone, on_missed, start_deadline,
         on_overlap, retry_lost, kill_grace, exit_codes, group, node_tag, run_as, directory, umask, environment,
         memory, cpu, files, processes, output, nice, sandbox, sandbox_network, keep_processes, merge_output,
-        origin,
+        ping_url, anomaly_tolerance, origin,
     ) = row  # fmt: skip
     if timeout < 1:
         raise ValueError(f"{_NO_TIMEOUT} {timeout}")
@@ -163,6 +167,8 @@ def _read(row: Sequence[Any]) -> TaskDefinition:
         alert_on_failure=bool(alert_on_failure),
         alert_email=email,
         alert_slack_webhook=webhook,
+        ping_url=ping_url,
+        anomaly_tolerance=float(anomaly_tolerance),
         origin=origin,
     )
 

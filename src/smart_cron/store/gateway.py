@@ -54,21 +54,23 @@ def _assembled(alias: str) -> Store:
     from smart_cron.store.incidents import Incidents
     from smart_cron.store.ledger import LedgerReads
     from smart_cron.store.nodes import Nodes
+    from smart_cron.store.outbox import Outbox
     from smart_cron.store.plans import Plans
     from smart_cron.store.records import Records
     from smart_cron.store.releases import Releases
     from smart_cron.store.restored import Restored
+    from smart_cron.store.rollups import Rollups
     from smart_cron.store.session import Session
     from smart_cron.store.tasks import Tasks
 
     session = Session(alias)
     releases, audit = Releases(session), Audit(session)
-    plans = Plans(session, releases)
+    plans, outbox = Plans(session, releases), Outbox(session)
     return Store(
         database=session,
         plans=plans,
         claims=Claims(session, releases),
-        records=Records(session, releases, Alerts(session)),
+        records=Records(session, releases, Alerts(session), Rollups(session), outbox),
         tasks=Tasks(session, releases, plans, audit),
         history=History(session, releases, audit),
         ledger=LedgerReads(session),

@@ -13,8 +13,10 @@ from smart_cron.store import definitions, record_rows
 from smart_cron.store.alerts import Alerts
 from smart_cron.store.bulk import placeholders
 from smart_cron.store.dialects import PRIMARY
+from smart_cron.store.outbox import Outbox
 from smart_cron.store.queues import HELD, HELD_RANK, quoted
 from smart_cron.store.releases import Releases
+from smart_cron.store.rollups import Rollups
 from smart_cron.store.session import Session
 
 _ACTIVE = quoted(status for status in Status if status in ACTIVE_STATUSES)
@@ -39,14 +41,21 @@ _OPEN_COLUMNS = (
     "t.alert_on_failure",
     "t.id",
     "e.task_group",
+    "e.node",
+    "e.catch_up",
+    "t.total_successes",
+    "t.anomaly_tolerance",
+    "t.ping_url",
+    "(SELECT COUNT(*) FROM smart_cron_alerts a WHERE a.resolved = 0 AND a.task_id = e.task_id)",
 )
 
 
 class Records:
     """Writes outcomes; says what is still open."""
 
-    def __init__(self, session: Session, releases: Releases, alerts: Alerts) -> None:
-        self._session, self._releases, self._alerts = session, releases, alerts
+    def __init__(self, session: Session, releases: Releases, alerts: Alerts, rollups: Rollups, outbox: Outbox) -> None:
+        self._session, self._releases = session, releases
+        self._alerts, self._rollups, self._outbox = alerts, rollups, outbox
         self._instant, self._read = session.dialect.instant, session.dialect.read_instant
 
     def mark_running(self, runs: Sequence[tuple[int, str, datetime]]) -> None:
@@ -98,6 +107,8 @@ class Records:
             "priority": row[7],
             "cancel_reason": ErrorType(row[8]) if row[8] else None,
             "group": row[17],
+            "node": row[18],
+            "is_catch_up": bool(row[19]),
         }
         if row[16] is None:
             return OpenRun(**own, task_exists=False)
@@ -110,6 +121,10 @@ class Records:
             failure_threshold=row[13],
             consecutive_failures=row[14],
             alert_on_failure=bool(row[15]),
+            total_successes=row[20],
+            anomaly_tolerance=row[21],
+            ping_url=row[22],
+            has_open_alerts=bool(row[23]),
         )
 
     def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> None:
@@ -128,6 +143,9 @@ class Records:
         record_rows.ADD_RETRIES.run(self._session, self._retries(settlements, now))
         self._sum_up(settlements)
         self._alerts.raise_for(settlements, now=now)
+        self._alerts.resolve_recovered([each for each in settlements if each.recovers], now=now)
+        self._outbox.add_pings([each for each in settlements if each.run.ping_url], now=now)
+        self._rollups.add(settlements)
         self._releases.release_blocked(Counter(each.run.group for each in settlements if each.run.group is not None))
 
     def _retries(self, settlements: Sequence[Settlement], now: datetime) -> list[Mapping[str, object]]:

@@ -104,6 +104,8 @@ def definition_document(definition: TaskDefinition) -> dict[str, Any]:
         "alert_on_failure": definition.alert_on_failure,
         "alert_email": definition.alert_email,
         "alert_slack_webhook": masked_webhook(definition.alert_slack_webhook),
+        "ping_url": masked_webhook(definition.ping_url),
+        "anomaly_tolerance": definition.anomaly_tolerance,
         "origin": definition.origin,
     }
 

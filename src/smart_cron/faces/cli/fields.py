@@ -84,6 +84,8 @@ FIELDS = (
     _field("alert_on_failure", "--alert/--no-alert", bool, "Raise alerts when it fails [default: alert]."),
     _field("alert_email", "--alert-email", TEXT, "Where alerts are mailed to."),
     _field("alert_slack_webhook", "--alert-slack-webhook", TEXT, "Slack webhook for alerts."),
+    _field("ping_url", "--ping-url", TEXT, "Address that hears of each start and end (a dead-man's switch)."),
+    _field("anomaly_tolerance", "--anomaly-tolerance", float, "Deviations from its past until told, 0: never."),
 )
 LISTS = (
     click.option("--arg", "arguments", multiple=True, help="An argument of the script; repeat it for each."),

@@ -81,7 +81,10 @@ def _forever(house: House) -> None:
             f"The master works for node '{house.config.node_name}'; its log is in {house.config.log_dir}. "
             "Ctrl-C ends it, running tasks go on."
         )
-    house.master().run(on_wait=note)
+    from smart_cron.caretaking import cared_for
+
+    with cared_for(house) as bell:
+        house.master(bell=bell).run(on_wait=note)
 
 
 def _preview(house: House) -> None:

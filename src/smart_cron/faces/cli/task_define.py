@@ -140,7 +140,7 @@ def _shown(field: str, value: Any) -> str:
         return "none"
     if field == "environment":
         return printable(masked_environment(value))
-    if field == "alert_slack_webhook":
+    if field in ("alert_slack_webhook", "ping_url"):
         return printable(masked_webhook(value))
     if hasattr(value, "total_seconds"):
         return span(value)

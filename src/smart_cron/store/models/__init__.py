@@ -1,19 +1,23 @@
-"""The tables: the specification's eight, the slots that did not run, nodes and holds. Rows without behaviour."""
+"""The tables: the specification's eight, slots that did not run, nodes, holds, watching. Rows without behaviour."""
 
 from smart_cron.store.models.executions import Execution, SkippedSlots
 from smart_cron.store.models.nodes import Hold, Node
 from smart_cron.store.models.surroundings import Alert, AuditEntry, Backup, HealthCheck, Metric, RateLimit
 from smart_cron.store.models.tasks import TaskConfig
+from smart_cron.store.models.watch import Delivery, NodeSample, PingCheck
 
 __all__ = [
     "Alert",
     "AuditEntry",
     "Backup",
+    "Delivery",
     "Execution",
     "HealthCheck",
     "Hold",
     "Metric",
     "Node",
+    "NodeSample",
+    "PingCheck",
     "RateLimit",
     "SkippedSlots",
     "TaskConfig",

@@ -1,4 +1,4 @@
-"""The specification's other six tables. Alerts and the audit log are written from the start, the rest later."""
+"""The specification's other six tables, of which backups are written later."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from smart_cron.store.fields import BigInt, Double, Flag, Instant, Int, PartialI
 
 
 class Alert(models.Model):
-    """One open alert for each task and type: what happens again is counted on it."""
+    """One open alert for each cause (task, type, subtype, node): what happens again is counted on it.
+
+    `untold` is 1 while somebody may have to hear of what changed; the `told_*` columns are what was told last.
+    """
 
     id: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
     task_id = Int(null=True)
     task_name = Varchar(max_length=100, null=True)
     execution_id = BigInt(null=True)
     alert_type = Varchar(max_length=50)
-    subtype = Varchar(max_length=50, null=True)
+    subtype = Varchar(max_length=100, null=True)
+    node = Varchar(max_length=100, null=True)
     severity = Varchar(max_length=20)
     message = Varchar(max_length=1000)
     details = Text(null=True)
@@ -29,15 +33,24 @@ class Alert(models.Model):
     acknowledged_by = Int(null=True)
     resolved = Flag(db_default=0)
     resolved_at = Instant(null=True)
+    resolved_by = Varchar(max_length=100, null=True)
+    snoozed_until = Instant(null=True)
+    note = Varchar(max_length=500, null=True)
+    untold = Flag(db_default=1)
+    told_severity = Varchar(max_length=20, null=True)
+    told_occurrences = Int(db_default=0)
+    told_at = Instant(null=True)
+    reminders = Int(db_default=0)
 
     class Meta:
         db_table = "smart_cron_alerts"
         indexes = [
             PartialIndex(
-                fields=["task_id", "alert_type", "resolved"],
+                fields=["resolved", "task_id", "alert_type"],
                 name="smart_cron_alerts_open",
                 condition=models.Q(resolved=0),
             ),
+            PartialIndex(fields=["untold", "id"], name="smart_cron_alerts_untold", condition=models.Q(untold=1)),
             models.Index(fields=["created_at"], name="smart_cron_alerts_created"),
         ]
 
@@ -70,27 +83,58 @@ class HealthCheck(models.Model):
     node = Varchar(max_length=100, null=True)
     check_name = Varchar(max_length=100)
     status = Varchar(max_length=20)
+    severity = Varchar(max_length=20, null=True)
     message = Varchar(max_length=1000, null=True)
+    remedy = Varchar(max_length=1000, null=True)
+    measured = Double(null=True)
+    threshold = Double(null=True)
+    unit = Varchar(max_length=20, null=True)
     details = Text(null=True)
     response_time_ms = Double(null=True)
 
     class Meta:
         db_table = "smart_cron_health_checks"
-        indexes = [models.Index(fields=["check_name", "checked_at"], name="smart_cron_health_checked")]
+        indexes = [
+            models.Index(fields=["check_name", "checked_at"], name="smart_cron_health_checked"),
+            models.Index(fields=["checked_at"], name="smart_cron_health_time"),
+        ]
 
 
 class Metric(models.Model):
+    """The runs of one task on one node that ended within one period, summed up. Seconds, bytes and counts.
+
+    The percentiles are of `duration_histogram` (text of `core.histogram`), which adds up over nodes and periods.
+    """
+
     id: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
-    recorded_at = Instant(db_default=Now())
-    node = Varchar(max_length=100, null=True)
-    task_id = Int(null=True)
-    metric_name = Varchar(max_length=100)
-    metric_value = Double()
-    unit = Varchar(max_length=20, null=True)
+    period = Varchar(max_length=10)
+    bucket_at = Instant(null=True)
+    task_id = Int()
+    task_name = Varchar(max_length=100)
+    node = Varchar(max_length=100, db_default="")
+    runs = Int(db_default=0)
+    successes = Int(db_default=0)
+    failures = Int(db_default=0)
+    timed_runs = Int(db_default=0)
+    duration_sum = Double(db_default=0.0)
+    duration_min = Double(null=True)
+    duration_max = Double(null=True)
+    duration_p50 = Double(null=True)
+    duration_p95 = Double(null=True)
+    duration_histogram = Text(null=True)
+    lateness_runs = Int(db_default=0)
+    lateness_sum = Double(db_default=0.0)
+    lateness_max = Double(null=True)
+    memory_peak_mb = Int(null=True)
+    cpu_seconds = Double(db_default=0.0)
+    output_bytes = BigInt(db_default=0)
 
     class Meta:
         db_table = "smart_cron_metrics"
-        indexes = [models.Index(fields=["metric_name", "recorded_at"], name="smart_cron_metrics_recorded")]
+        constraints = [
+            models.UniqueConstraint(fields=["task_id", "period", "bucket_at", "node"], name="smart_cron_metrics_bucket")
+        ]
+        indexes = [models.Index(fields=["period", "bucket_at"], name="smart_cron_metrics_time")]
 
 
 class RateLimit(models.Model):

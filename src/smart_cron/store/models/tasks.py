@@ -89,6 +89,8 @@ class TaskConfig(models.Model):
     sandbox_network = Flag(db_default=1)
     keep_processes = Flag(db_default=0)
     merge_output = Flag(db_default=0)
+    ping_url = Varchar(max_length=500, null=True)
+    anomaly_tolerance = Double(db_default=8.0)
     origin = Varchar(max_length=255, null=True)
 
     last_status = Varchar(max_length=20, null=True)

@@ -29,6 +29,10 @@ from pydantic_settings import (
 )
 from pydantic_settings.exceptions import SettingsError
 
+from smart_cron.config.alerting import AlertsConfig, ChannelConfig, SmtpConfig
+from smart_cron.config.health import HealthConfig
+from smart_cron.config.metrics import MetricsConfig
+from smart_cron.config.web import WebConfig
 from smart_cron.core.errors import ConfigError
 
 SYSTEM_FILE = Path("/etc/smart-cron/smart-cron.toml")
@@ -78,6 +82,16 @@ class Config(BaseSettings):
     task_path: str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     task_lang: str = "C.UTF-8"
     start_task_runner: bool = True
+    alert_email: str = ""
+    smtp: SmtpConfig = SmtpConfig()
+    alerts: AlertsConfig = AlertsConfig()
+    channels: dict[str, ChannelConfig] = Field(default_factory=dict)
+    webhook_allowed_hosts: tuple[str, ...] = ("hooks.slack.com",)
+    webhook_allowed_networks: tuple[str, ...] = ()
+    ping_url: SecretStr = SecretStr("")
+    health: HealthConfig = HealthConfig()
+    metrics: MetricsConfig = MetricsConfig()
+    web: WebConfig = WebConfig()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
 
     @field_validator("time_zone")

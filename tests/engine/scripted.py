@@ -15,6 +15,7 @@ from typing import Any
 
 from smart_cron.core.errors import DatabaseConflictError, DatabaseUnavailableError, TaskRunnerError
 from smart_cron.core.node import NodeIdentity
+from smart_cron.core.ports.alerts import SilentBell
 from smart_cron.core.run import Claim, EndCause, HeldRun, RunEnd, Settlement
 from smart_cron.core.task import Task, TaskDefinition
 from smart_cron.engine.cycle import Cycle, Stores
@@ -297,6 +298,7 @@ class Bench:
             log=self.log,
             settings=self.settings,
             jitter=lambda: 0.0,
+            bell=SilentBell(),
         )
         return self.cycle
 

@@ -16,6 +16,7 @@ STUCK = Process(4711, "stuck", "D", 1, 4711, 5)
 def test_what_cannot_be_killed_is_named_and_its_supervisor_has_children(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setattr(run, "hurry", lambda: None)
     monkeypatch.setattr(run, "kill_children", lambda: None)
     monkeypatch.setattr(run, "kill_tree", lambda: [STUCK])
     monkeypatch.setattr(run, "KILL_PATIENCE_SECONDS", -1.0)

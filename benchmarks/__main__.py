@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import smart_cron
-from benchmarks import claims, lateness, memory, restart, storm, throughput
+from benchmarks import alerts, claims, health, lateness, memory, restart, rollups, storm, throughput
 from benchmarks.databases import NAMES, open_databases
 from benchmarks.house import Ground, open_ground
 from benchmarks.options import Options
@@ -25,6 +25,9 @@ BENCHMARKS: Mapping[str, Measure] = {
     "memory": memory.measure,
     "restart": restart.measure,
     "storm": storm.measure,
+    "alerts": alerts.measure,
+    "health": health.measure,
+    "rollups": rollups.measure,
 }
 
 

@@ -11,9 +11,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
-from smart_cron.core.ports.alerts import Bell, SilentBell
+from smart_cron.core.ports.alerts import Bell
 from smart_cron.wiring import House
+
+STOP_SECONDS = 5.0
+TRACES_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,21 +32,55 @@ class Chore:
 
 def chores(house: House) -> Sequence[Chore]:
     """Return what this node does beside running tasks."""
-    del house
-    return ()
+    # Late, since nobody but a master needs what they bring along.
+    from smart_cron.metering import new_sampler, trace_export, write_textfile
+    from smart_cron.pinging import scheduler_ping, silence_watch
+
+    todo = [
+        Chore(name="node sample", every_seconds=60, act=new_sampler(house).sample),
+        Chore(name="ping check", every_seconds=60, act=silence_watch(house).look),
+    ]
+    own_ping = scheduler_ping(house)
+    if own_ping:
+        todo.append(Chore(name="scheduler ping", every_seconds=5, act=own_ping.ping))
+    textfile = house.config.metrics.textfile
+    if textfile:
+        act = partial(write_textfile, house, Path(textfile))
+        todo.append(Chore(name="metrics file", every_seconds=60, act=act))
+    traces = trace_export(house)
+    if traces:
+        todo.append(Chore(name="traces", every_seconds=TRACES_SECONDS, act=traces.export))
+    return todo
+
+
+def do_chores_once(house: House) -> None:
+    """Do each chore once, for a master that makes one pass."""
+    for chore in chores(house):
+        _do(house, chore)
 
 
 @contextmanager
 def cared_for(house: House) -> Iterator[Bell]:
     """Do the chores, and tell people, for as long as the master works; yield the bell that it rings."""
+    from smart_cron.courier import mail_room
+    from smart_cron.pinging import start_pings
+
     stopping = threading.Event()
     thread = threading.Thread(target=_do_chores, args=(house, stopping), name="chores", daemon=True)
+    starts = start_pings(house)
+    bell = mail_room(house, on_started=starts.started)
     thread.start()
+    starts.begin()
+    bell.start()
     try:
-        yield SilentBell()
+        yield bell
     finally:
+        starts.end()
+        # Together within five seconds: a mail server or a mount that hangs keeps nobody here.
         stopping.set()
-        thread.join(timeout=5)
+        ends_at = time.monotonic() + STOP_SECONDS
+        bell.stop(seconds=STOP_SECONDS)
+        thread.join(max(0.0, ends_at - time.monotonic()))
 
 
 def _do_chores(house: House, stopping: threading.Event) -> None:

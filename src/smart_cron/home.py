@@ -174,6 +174,12 @@ SETTINGS_TEMPLATE = """\
 # script_directories = ["/srv/jobs"]  # default: any that only root or the service user can write
 # log_level = "INFO"
 
+# Who is told what goes wrong (docs/delivery.md); try it with 'smart-cron alert test email':
+# alert_email = "ops@example.org"
+# ping_url = "https://hc.example.org/ping/UUID"  # hears every minute that this scheduler lives
+# webhook_allowed_hosts = ["hooks.slack.com"]   # where webhooks and pings may go at all
+# webhook_allowed_networks = []                 # private networks that they may go to all the same
+
 # Where several nodes share a database:
 # node_name = "web-2"          # default: the host's name
 # node_tags = ["gpu"]          # tasks that are bound to one of these run here
@@ -184,6 +190,37 @@ SETTINGS_TEMPLATE = """\
 [database]
 # url = "mysql://user:password@localhost:3306/smart_cron"  # default: SQLite in the state directory
 # timeout_seconds = 30
+
+[smtp]
+# host = "mail.example.org"
+# port = 587
+# security = "starttls"        # or "tls" from the first byte on, or "none"
+# user = "cron"
+# sender = "cron@example.org"
+# timeout_seconds = 20
+
+[alerts]
+# reminder_minutes = 240       # an alert that nobody acknowledged is told again after so long, then ever less often
+# fold_seconds = 60            # alerts with one cause within so long become one message
+# dashboard_url = "https://cron.example.org"  # for the links in messages
+
+# [channels.operators]         # a receiver of its own; docs/delivery.md shows the kinds
+# kind = "slack"
+# url = "https://hooks.slack.com/services/…"
+# min_severity = "error"
+# quiet_hours = "22:00-06:00"
+
+[health]
+# disk_warning_percent = 80
+# disk_critical_percent = 90   # docs/health.md lists every threshold
+
+[metrics]
+# textfile = "/var/lib/node_exporter/smart-cron.prom"
+# task_label_limit = 2000
+
+[web]
+# host = "127.0.0.1"
+# port = 8765
 
 [group_limits]
 # imports = 2                  # at most two tasks of the group 'imports' at once

@@ -8,19 +8,22 @@ import os
 import pwd
 import random
 import socket
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
 from smart_cron import __version__
 from smart_cron.config import Config, load_config
+from smart_cron.core.alert_rules import read_severities
 from smart_cron.core.errors import SmartCronError
 from smart_cron.core.node import NodeIdentity
 from smart_cron.core.ports import Clock, Log
 from smart_cron.core.ports.alerts import Bell
 from smart_cron.core.task import TaskDefinition
+from smart_cron.core.traced import RecordedRuns
 from smart_cron.engine.clock import SystemClock
 from smart_cron.engine.launcher import RunnerLauncher
 from smart_cron.engine.master import Master, Stores
@@ -46,6 +49,8 @@ from smart_cron.taskrunner.succession import retire_other_versions
 
 # Retries of many tasks that failed together must not come back together.
 JITTER = 0.1
+# What a run is told of itself. A master that was started by a task must not hand that on.
+TOLD_TO_TASKS = {f"SMART_CRON_{name}" for name in ("TASK", "ATTEMPT", "RUN_ID", "SCHEDULED_FOR")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +61,7 @@ class House:
     store: Store
     clock: Clock
     log: Log
+    recorded: RecordedRuns = field(default_factory=RecordedRuns)
 
     def master(self, *, bell: Bell | None = None) -> Master:
         """Return a master of this node; `hold_node` must be held while it works. *bell* is rung for alerts."""
@@ -85,6 +91,8 @@ class House:
                 records=self.store.records,
                 nodes=self.store.nodes,
                 incidents=self.store.incidents,
+                pasts=self.store.pasts,
+                recorded=self.recorded if self.config.metrics.otlp_endpoint else None,
             ),
             launcher=launcher,
             clock=self.clock,
@@ -155,6 +163,7 @@ class House:
             records=store.records,
             log=self.log,
             jitter=_jitter,
+            severities=read_severities(self.config.alerts.severities),
         )
 
     def check_script(self, definition: TaskDefinition) -> str | None:
@@ -269,7 +278,18 @@ def engine_settings(config: Config) -> EngineSettings:
         max_concurrent_total=config.max_concurrent_total,
         catch_up_per_minute=config.catch_up_per_minute,
         deadlock_timeout=timedelta(seconds=config.deadlock_timeout),
+        program=(sys.executable, "-P", "-m", "smart_cron"),
+        program_environment=_program_environment(config),
+        severities=read_severities(config.alerts.severities),
     )
+
+
+def _program_environment(config: Config) -> Mapping[str, str]:
+    """Return what lets a command of ours find this home and these settings, from an environment that is empty."""
+    ours = {name: text for name, text in os.environ.items() if name.startswith("SMART_CRON_")}
+    told = {name: text for name, text in ours.items() if name not in TOLD_TO_TASKS}
+    home = {} if config.home == Path("/") else {"SMART_CRON_HOME": str(config.home)}
+    return {**told, **home, "PYTHONPATH": str(Path(__file__).parents[1])}
 
 
 def check_task_script(definition: TaskDefinition, config: Config) -> str | None:

@@ -50,7 +50,9 @@ def test_reading_back_has_the_specifications_limits() -> None:
 
 
 def test_the_package_names_its_classes_and_no_others() -> None:
-    assert set(smart_cron.__all__) == {"SmartCronLogger", "SmartCronRunner", "__version__"}
+    assert set(smart_cron.__all__) == {
+        "SmartCronAlert", "SmartCronHealth", "SmartCronLogger", "SmartCronRunner", "__version__",
+    }  # fmt: skip
     with pytest.raises(AttributeError, match="has no attribute 'SmartCronDonkey'"):
         _ = smart_cron.SmartCronDonkey
 

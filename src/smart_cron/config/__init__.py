@@ -37,6 +37,7 @@ from smart_cron.core.errors import ConfigError
 
 SYSTEM_FILE = Path("/etc/smart-cron/smart-cron.toml")
 PREFIX = "SMART_CRON_"
+_SECRET_WORDS = ("url", "password", "secret")
 
 
 def machine_zone() -> str:
@@ -277,6 +278,7 @@ def _problem(fault: Any) -> str:
     key = ".".join(str(part) for part in fault["loc"]) or "settings"
     if fault["type"] == "extra_forbidden":
         return f"{key} is no setting"
-    # A fault of the settings as a whole is told without them: there is a password among them.
-    shown = "" if "url" in key or not fault["loc"] else f", got {fault['input']!r}"
+    # A fault of the settings as a whole, or of a table, is told without them: there is a password among them.
+    is_secret = any(word in key for word in _SECRET_WORDS) or isinstance(fault["input"], Mapping)
+    shown = "" if is_secret or not fault["loc"] else f", got {fault['input']!r}"
     return f"{key}: {fault['msg'].removeprefix('Value error, ')}{shown}"

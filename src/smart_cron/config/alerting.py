@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from smart_cron.core.alert import AlertType
+from smart_cron.core.alert_rules import read_severities
 
 SeverityWord = Literal["critical", "error", "warning", "info"]
+_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]"
 
 
 class Section(BaseModel):
@@ -45,11 +50,41 @@ class ChannelConfig(Section):
     digest_at: str = "08:00"
     messages_per_hour: int = Field(default=60, ge=1, le=100_000)
 
+    @field_validator("alert_types")
+    @classmethod
+    def _known_types(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        known = [str(word) for word in AlertType]
+        for word in words:
+            if word not in known:
+                raise ValueError(f"'{word}' is no type of alert; there are {', '.join(known)}")
+        return words
+
+    @field_validator("quiet_hours")
+    @classmethod
+    def _two_times(cls, text: str) -> str:
+        if text and not re.fullmatch(rf"{_TIME}-{_TIME}", text, re.ASCII):
+            raise ValueError("write two times of day such as 22:00-06:00")
+        return text
+
+    @field_validator("digest_at")
+    @classmethod
+    def _one_time(cls, text: str) -> str:
+        if not re.fullmatch(_TIME, text, re.ASCII):
+            raise ValueError("write a time of day such as 08:00")
+        return text
+
 
 class AlertsConfig(Section):
     """When an open alert is told again, and what counts how grave."""
 
     reminder_minutes: int = Field(default=240, ge=1, le=100_000)
     fold_seconds: int = Field(default=60, ge=1, le=3600)
-    severities: dict[str, SeverityWord] = Field(default_factory=dict)
+    severities: dict[str, str] = Field(default_factory=dict)
     dashboard_url: str = ""
+    installation: str = Field(default="", max_length=60)
+
+    @field_validator("severities")
+    @classmethod
+    def _known(cls, words: dict[str, str]) -> dict[str, str]:
+        read_severities(words)
+        return words

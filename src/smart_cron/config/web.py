@@ -2,8 +2,42 @@
 
 from __future__ import annotations
 
+import ipaddress
+
+from pydantic import Field, field_validator
+
 from smart_cron.config.alerting import Section
 
 
 class WebConfig(Section):
-    """Where the web server listens, and who may read the metrics."""
+    """Where the web server listens, and who may read the metrics.
+
+    Forwarded headers count only with `--behind-proxy`, and only from `trusted_proxies`.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8765, ge=0, le=65_535)
+    allowed_hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+    # Empty: metrics.key in the state directory, made at the first start.
+    metrics_key_file: str = ""
+    pings_per_minute: int = Field(default=60, ge=1, le=100_000)
+    pings_per_minute_and_address: int = Field(default=600, ge=1, le=1_000_000)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            try:
+                ipaddress.ip_network(proxy, strict=False)
+            except ValueError:
+                # A '*' would believe anybody.
+                raise ValueError(f"'{proxy}' is neither an address nor a network such as 10.0.0.0/8") from None
+        return proxies
+
+    @field_validator("metrics_key_file")
+    @classmethod
+    def _absolute(cls, path: str) -> str:
+        if path and not path.startswith("/"):
+            raise ValueError(f"'{path}' is not an absolute path")
+        return path

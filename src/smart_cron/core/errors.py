@@ -53,6 +53,14 @@ class UnknownRunError(SmartCronError):
         self.run = run
 
 
+class UnknownAlertError(SmartCronError):
+    """No alert has this number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"there is no alert {number}.", remedy="'smart-cron alert list --all' shows the latest.")
+        self.number = number
+
+
 class TaskExistsError(SmartCronError):
     """A task of this name is there already."""
 

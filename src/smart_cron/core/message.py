@@ -60,5 +60,6 @@ class DeliveryError(SmartCronError):
     """A message was not taken. `permanent` says that trying again is useless."""
 
     def __init__(self, problem: str, *, permanent: bool, remedy: str = "") -> None:
-        super().__init__(problem, remedy=remedy)
+        ended = problem if not remedy or problem.endswith((".", "!", "?")) else f"{problem}."
+        super().__init__(ended, remedy=remedy)
         self.permanent = permanent

@@ -6,11 +6,13 @@ follow, then the slot may have failed, then alerts are drafted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from signal import Signals
 
+from smart_cron.core.alert import AlertType
+from smart_cron.core.alert_rules import USUAL_SEVERITIES, Severities
 from smart_cron.core.output_copy import COPY_LIMIT_BYTES, copy_text, cut_message, last_line
 from smart_cron.core.retry import RetryPolicy
 from smart_cron.core.run import AlertDraft, EndCause, ErrorType, OpenRun, RunEnd, Settlement, Status
@@ -45,6 +47,7 @@ def settle(
     jitter: float,
     stdout_copy: str | None,
     stderr_copy: str | None,
+    severities: Severities = USUAL_SEVERITIES,
 ) -> Settlement:
     """Decide everything that follows from the end of a run.
 
@@ -67,7 +70,7 @@ def settle(
         retry_at=retry_at,
         slot_failed=slot_failed,
         counts=end.cause is not EndCause.NEVER_STARTED,
-        alerts=_alerts(run, end, reading, slot_failed=slot_failed),
+        alerts=_alerts(run, end, reading, slot_failed=slot_failed, severities=severities),
     )
 
 
@@ -87,26 +90,37 @@ def _retry_at(run: OpenRun, status: Status, *, now: datetime, jitter: float) -> 
     return policy.next_attempt_at(attempt=run.attempt, failed_at=now, jitter=jitter)
 
 
-def _alerts(run: OpenRun, end: RunEnd, reading: _Reading, *, slot_failed: bool) -> tuple[AlertDraft, ...]:
+def failures_in_a_row(settlement: Settlement) -> int:
+    """Return the task's `consecutive_failures` after this: what the next run that is settled with it begins with."""
+    if settlement.success:
+        return 0
+    return settlement.run.consecutive_failures + settlement.slot_failed
+
+
+def _alerts(
+    run: OpenRun, end: RunEnd, reading: _Reading, *, slot_failed: bool, severities: Severities
+) -> tuple[AlertDraft, ...]:
     """A timeout is told at once, even when it will be tried again; other failures once the slot has failed."""
     if not run.alert_on_failure or not run.task_exists:
         return ()
-    drafts = []
+    said = dict(_said(run, end, reading, slot_failed=slot_failed))
+    return tuple(
+        AlertDraft(alert_type=str(of), severity=str(severities.of(of)), message=cut_message(said[of])) for of in said
+    )
+
+
+def _said(run: OpenRun, end: RunEnd, reading: _Reading, *, slot_failed: bool) -> Iterator[tuple[AlertType, str]]:
     if end.cause is EndCause.STUCK:
-        drafts.append(_draft("stuck_task", "error", f"Task {run.task_name} was stuck: {reading.message}"))
+        yield AlertType.STUCK_TASK, f"Task {run.task_name} was stuck: {reading.message}"
     if reading.status is Status.TIMEOUT:
-        drafts.append(_draft("task_timeout", "error", f"Task {run.task_name}: {reading.message}"))
+        yield AlertType.TASK_TIMEOUT, f"Task {run.task_name}: {reading.message}"
     elif slot_failed:
-        drafts.append(_draft("task_failure", "error", f"Task {run.task_name} failed: {reading.message}"))
+        yield AlertType.TASK_FAILURE, f"Task {run.task_name} failed: {reading.message}"
     failures = run.consecutive_failures + 1
     if slot_failed and failures >= run.failure_threshold:
-        text = f"Task {run.task_name} failed {failures} times in a row, most recently: {reading.message}"
-        drafts.append(_draft("consecutive_failures", "critical", text))
-    return tuple(drafts)
-
-
-def _draft(alert_type: str, severity: str, message: str) -> AlertDraft:
-    return AlertDraft(alert_type=alert_type, severity=severity, message=cut_message(message))
+        so_often = "failed once" if failures == 1 else f"failed {failures} times in a row"
+        text = f"Task {run.task_name} {so_often}, most recently: {reading.message}"
+        yield AlertType.CONSECUTIVE_FAILURES, text
 
 
 def _with_leftovers(message: str, end: RunEnd) -> str:

@@ -302,7 +302,10 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertDraft:
-    """An alert to raise with its cause; an open one of the same task and type is counted up instead."""
+    """An alert to raise with its cause; an open one of the same task, type and subtype is counted up instead.
+
+    The types and severities are the words of `core.alert`.
+    """
 
     alert_type: str
     severity: str

@@ -20,7 +20,10 @@ from smart_cron.core.ports import (
     RecordStore,
 )
 from smart_cron.core.ports.alerts import Bell
+from smart_cron.core.ports.metrics import PastStore
 from smart_cron.core.run import Claim, EndCause, RunEnd, Settlement
+from smart_cron.core.traced import RecordedRuns
+from smart_cron.engine.anomaly_watch import AnomalyWatch
 from smart_cron.engine.claimer import Claimer
 from smart_cron.engine.old_files import OldFiles
 from smart_cron.engine.planner import NOTHING, Planned, Planner
@@ -57,6 +60,10 @@ class Stores:
     records: RecordStore
     nodes: NodeStore
     incidents: IncidentStore
+    # Without it no success is held against its task's past.
+    pasts: PastStore | None = None
+    # Where it is told which runs were recorded, for traces.
+    recorded: RecordedRuns | None = None
 
 
 @dataclass(slots=True)
@@ -96,7 +103,15 @@ class Cycle:
         self._settings = settings
         self._planner = Planner(plans=stores.plans, settings=settings, log=log, started_at=clock.now())
         self._claimer = Claimer(claims=stores.claims, clock=clock, settings=settings)
-        self._recorder = Recorder(records=stores.records, clock=clock, log=log, jitter=jitter)
+        self._recorder = Recorder(
+            records=stores.records,
+            clock=clock,
+            log=log,
+            jitter=jitter,
+            severities=lambda: self._settings.severities,
+            anomalies=AnomalyWatch(stores.pasts) if stores.pasts else None,
+            recorded=stores.recorded,
+        )
         self._rescue = Rescue(records=stores.records, launcher=launcher, clock=clock, settings=settings)
         self._old_files = OldFiles(
             database=stores.database, nodes=stores.nodes, records=stores.records, launcher=launcher

@@ -12,6 +12,7 @@ from datetime import datetime
 from math import inf
 from pathlib import Path
 
+from smart_cron.core.alert_rules import USUAL_SEVERITIES, Severities
 from smart_cron.core.errors import RestoredDatabaseError
 from smart_cron.core.node import HoldKind, NodeIdentity, NodeRecord, NodeState, lives_until
 from smart_cron.core.outcome import settle
@@ -57,6 +58,7 @@ class Surroundings:
     records: RecordStore
     log: Log
     jitter: Callable[[], float]
+    severities: Severities = USUAL_SEVERITIES
 
 
 class Membership:
@@ -161,7 +163,7 @@ def settle_for_another(
     """Record these runs of another node as lost, by *by*; what their own node says later replaces it."""
     with around.database.transaction():
         opened = around.records.lock_open([(run.execution_id, run.run_id) for run in runs])
-        settlements = [_as_lost(run, around.jitter(), reason, now) for run in opened]
+        settlements = [_as_lost(run, around, reason, now) for run in opened]
         around.records.settle(settlements, now=now)
         if opened:
             around.nodes.note_settled_by([run.execution_id for run in opened], by)
@@ -170,6 +172,7 @@ def settle_for_another(
     return settlements
 
 
-def _as_lost(run: OpenRun, jitter: float, reason: str, now: datetime) -> Settlement:
+def _as_lost(run: OpenRun, around: Surroundings, reason: str, now: datetime) -> Settlement:
     end = RunEnd(run_id=run.run_id, execution_id=run.execution_id, cause=EndCause.LOST, reason=reason, completed_at=now)
-    return settle(run, end, now=now, jitter=jitter, stdout_copy=None, stderr_copy=None)
+    jitter, severities = around.jitter(), around.severities
+    return settle(run, end, now=now, jitter=jitter, stdout_copy=None, stderr_copy=None, severities=severities)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from smart_cron.core import builtin
 from smart_cron.core.run import Claim
-from smart_cron.core.task import TaskDefinition
+from smart_cron.core.task import Limits, TaskDefinition
 from smart_cron.engine.settings import EngineSettings
 
 MEGABYTE = 1024 * 1024
@@ -32,6 +35,8 @@ class OrderBook:
 
     def order(self, claim: Claim) -> dict[str, Any]:
         """Return the order for *claim*; keys as in the task runner's protocol, instants in epoch microseconds."""
+        if builtin.is_builtin(claim.task):
+            claim = replace(claim, task=self._own(claim.task))
         task, settings = claim.task, self._settings
         slot = claim.scheduled_for
         return {
@@ -63,6 +68,21 @@ class OrderBook:
             "script_directories": settings.script_directories,
             "output_path": f"{settings.output_root}/{claim.claimed_at:%Y-%m-%d}/{claim.run_id}.out",
         }
+
+    def _own(self, task: TaskDefinition) -> TaskDefinition:
+        """Return one of our own tasks with what it runs: of the row count its times, and nothing else."""
+        command = shlex.join([*self._settings.program, *builtin.COMMANDS[task.name]])
+        return TaskDefinition(
+            name=task.name,
+            schedule=task.schedule,
+            shell_command=f"exec {command}",
+            environment=self._settings.program_environment,
+            timeout=task.timeout,
+            kill_grace=task.kill_grace,
+            working_directory="/",
+            limits=Limits(nice=max(task.limits.nice, 0)),
+            origin=task.origin,
+        )
 
     def _environment(self, claim: Claim) -> dict[str, str]:
         task = claim.task

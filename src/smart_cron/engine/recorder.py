@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from smart_cron.core.outcome import COPY_LIMIT_BYTES, copy_text, settle
+from smart_cron.core.alert_rules import USUAL_SEVERITIES, Severities
+from smart_cron.core.outcome import COPY_LIMIT_BYTES, copy_text, failures_in_a_row, settle
 from smart_cron.core.ports import Clock, Log, RecordStore
-from smart_cron.core.run import RunEnd, Settlement, Status
+from smart_cron.core.run import OpenRun, RunEnd, Settlement, Status
+from smart_cron.core.traced import RecordedRuns
+from smart_cron.engine.anomaly_watch import AnomalyWatch
 from smart_cron.engine.launcher import Start
 from smart_cron.taskrunner.reading import OutputReader, whole_output
 
@@ -35,8 +38,19 @@ class _Ended:
 class Recorder:
     """Holds results from the task runner until the database has them."""
 
-    def __init__(self, *, records: RecordStore, clock: Clock, log: Log, jitter: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        *,
+        records: RecordStore,
+        clock: Clock,
+        log: Log,
+        jitter: Callable[[], float],
+        severities: Callable[[], Severities] = lambda: USUAL_SEVERITIES,
+        anomalies: AnomalyWatch | None = None,
+        recorded: RecordedRuns | None = None,
+    ) -> None:
         self._records, self._clock, self._log, self._jitter = records, clock, log, jitter
+        self._severities, self._anomalies, self._recorded = severities, anomalies, recorded
         self._starts: dict[str, tuple[int, datetime]] = {}
         self._ends: dict[str, _Ended] = {}
         self._written: list[_Ended] = []
@@ -79,19 +93,30 @@ class Recorder:
             return []
         by_run = {ended.end.run_id: ended for ended in self._written}
         still_open = self._records.lock_open([(ended.end.execution_id, ended.end.run_id) for ended in self._written])
-        settlements = [
-            settle(
-                run,
-                (ended := by_run[run.run_id]).end,
+        settlements = self._decide([(run, by_run[run.run_id]) for run in still_open], now)
+        if self._anomalies is not None:
+            settlements = self._anomalies.judged(settlements)
+        self._records.settle(settlements, now=now)
+        return settlements
+
+    def _decide(self, runs: Iterable[tuple[OpenRun, _Ended]], now: datetime) -> list[Settlement]:
+        """Decide in the order of the ends: what is recorded together may be several runs of one task."""
+        decided, severities = [], self._severities()
+        in_a_row: dict[int, int] = {}
+        for run, ended in sorted(runs, key=lambda pair: pair[1].end.completed_at):
+            failures = in_a_row.get(run.task_id, run.consecutive_failures)
+            settlement = settle(
+                run if failures == run.consecutive_failures else replace(run, consecutive_failures=failures),
+                ended.end,
                 now=now,
                 jitter=self._jitter(),
                 stdout_copy=ended.stdout_copy,
                 stderr_copy=ended.stderr_copy,
+                severities=severities,
             )
-            for run in still_open
-        ]
-        self._records.settle(settlements, now=now)
-        return settlements
+            in_a_row[run.task_id] = failures_in_a_row(settlement)
+            decided.append(settlement)
+        return decided
 
     def confirm(self) -> list[str]:
         """After the commit: forget what is written and log each outcome; return the runs whose files are spent."""
@@ -101,6 +126,10 @@ class Recorder:
             self._ends.pop(run_id, None)
         for settlement in self._settled:
             self._tell(settlement)
+        if self._anomalies is not None:
+            self._anomalies.learn(self._settled)
+        if self._recorded is not None and self._settled:
+            self._recorded.add([each.run.execution_id for each in self._settled], self._clock.now())
         self._written, self._settled = [], []
         return spent
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from smart_cron.core.alert_rules import USUAL_SEVERITIES, Severities
 from smart_cron.core.node import LAUNCH_WINDOW
 
 __all__ = ["LAUNCH_WINDOW", "EngineSettings"]
@@ -14,7 +15,10 @@ __all__ = ["LAUNCH_WINDOW", "EngineSettings"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
-    """`output_root` is the folder of output files; `script_directories` None means any safe one."""
+    """`output_root` is the folder of output files; `script_directories` None means any safe one.
+
+    `program` is the command of this installation, which our own tasks run with `program_environment` on top.
+    """
 
     node: str
     incarnation: str
@@ -33,3 +37,6 @@ class EngineSettings:
     max_concurrent_total: int | None = None
     catch_up_per_minute: int = 600
     deadlock_timeout: timedelta = timedelta(seconds=600)
+    program: tuple[str, ...] = ()
+    program_environment: Mapping[str, str] = field(default_factory=dict)
+    severities: Severities = USUAL_SEVERITIES

@@ -10,6 +10,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
+from smart_cron.core.alert_rules import read_severities
 from smart_cron.core.outcome import COPY_LIMIT_BYTES, copy_text, settle
 from smart_cron.core.restored import RESTORED_LOST, FoundRun
 from smart_cron.core.run import EndCause, HeldRun, OpenRun, RunEnd, Trigger
@@ -112,11 +113,14 @@ def _settle(house: House, ends: Sequence[RunEnd], now: datetime) -> None:
     """Record these ends. None is followed by a retry: one may have been made already, and be among them."""
     by_run = {end.run_id: end for end in ends}
     opened = house.store.records.lock_open([(end.execution_id, end.run_id) for end in ends])
-    settlements = []
+    settlements, severities = [], read_severities(house.config.alerts.severities)
     for run in opened:
         end = by_run[run.run_id]
         out, err = _copy(end, "stdout", end.stdout_bytes), _copy(end, "stderr", end.stderr_bytes)
-        settlements.append(settle(_not_again(run), end, now=now, jitter=0.0, stdout_copy=out, stderr_copy=err))
+        settled = settle(
+            _not_again(run), end, now=now, jitter=0.0, stdout_copy=out, stderr_copy=err, severities=severities
+        )
+        settlements.append(settled)
     house.store.records.settle(settlements, now=now)
 
 

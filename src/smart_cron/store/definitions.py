@@ -8,6 +8,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
+from smart_cron.core import builtin
 from smart_cron.core.task import Limits, OnMissed, OnOverlap, Sandbox, TaskDefinition
 
 COLUMNS = (
@@ -128,6 +129,8 @@ def _read(row: Sequence[Any]) -> TaskDefinition:
     ) = row  # fmt: skip
     if timeout < 1:
         raise ValueError(f"{_NO_TIMEOUT} {timeout}")
+    if (fault := builtin.fault_of(name, origin)) is not None:
+        raise ValueError(fault)
     if not script and not shell_command:
         raise ValueError("neither task_script nor shell_command says what to run")
     return TaskDefinition(

@@ -6,6 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from smart_cron.core import ports
+from smart_cron.core.ports import health as ports_health
+from smart_cron.core.ports import metrics as ports_metrics
+from smart_cron.core.ports.alerts import AlertStore
+from smart_cron.core.ports.healing import HealingStore
+from smart_cron.core.ports.outbox import OutboxStore, TellingStore
+from smart_cron.core.ports.pings import PingStore
 from smart_cron.store.setup import DEFAULT_TIMEOUT_SECONDS, configure
 
 if TYPE_CHECKING:
@@ -28,6 +34,18 @@ class Store:
     holds: ports.HoldStore
     restored: ports.RestoredStore
     incidents: ports.IncidentStore
+    healing: HealingStore
+    pings: PingStore
+    health: ports_health.HealthStore
+    health_facts: ports_health.HealthFacts
+    figures: ports_metrics.FigureStore
+    pasts: ports_metrics.PastStore
+    rollups: ports_metrics.RollupStore
+    samples: ports_metrics.SampleStore
+    traces: ports_metrics.TraceStore
+    tellings: TellingStore
+    outbox: OutboxStore
+    alerts: AlertStore
     session: Session
 
 
@@ -45,9 +63,13 @@ def open_store(
 
 def _assembled(alias: str) -> Store:
     # Models can be imported only once Django is configured.
+    from smart_cron.store.alert_book import AlertBook
     from smart_cron.store.alerts import Alerts
     from smart_cron.store.audit import Audit
     from smart_cron.store.claims import Claims
+    from smart_cron.store.figures import FigureReads
+    from smart_cron.store.healing import Healing
+    from smart_cron.store.health import Facts, HealthChecks
     from smart_cron.store.held import HeldSlots
     from smart_cron.store.history import History
     from smart_cron.store.holds import Holds
@@ -55,23 +77,30 @@ def _assembled(alias: str) -> Store:
     from smart_cron.store.ledger import LedgerReads
     from smart_cron.store.nodes import Nodes
     from smart_cron.store.outbox import Outbox
+    from smart_cron.store.pings import Pings
     from smart_cron.store.plans import Plans
     from smart_cron.store.records import Records
     from smart_cron.store.releases import Releases
     from smart_cron.store.restored import Restored
     from smart_cron.store.rollups import Rollups
+    from smart_cron.store.samples import Pasts, Samples
     from smart_cron.store.session import Session
     from smart_cron.store.tasks import Tasks
+    from smart_cron.store.tellings import Tellings
+    from smart_cron.store.traces import Traces
 
     session = Session(alias)
     releases, audit = Releases(session), Audit(session)
+    book = AlertBook(session, releases, audit)
     plans, outbox = Plans(session, releases), Outbox(session)
+    records = Records(session, releases, Alerts(session), Rollups(session), outbox)
     return Store(
         database=session,
         plans=plans,
         claims=Claims(session, releases),
-        records=Records(session, releases, Alerts(session), Rollups(session), outbox),
-        tasks=Tasks(session, releases, plans, audit),
+        records=records,
+        healing=Healing(session, records, audit),
+        tasks=Tasks(session, releases, plans, audit, Alerts(session)),
         history=History(session, releases, audit),
         ledger=LedgerReads(session),
         held=HeldSlots(session, releases, audit),
@@ -79,5 +108,16 @@ def _assembled(alias: str) -> Store:
         holds=Holds(session, audit),
         restored=Restored(session, releases),
         incidents=Incidents(session, audit),
+        health=HealthChecks(session),
+        health_facts=Facts(session),
+        pings=Pings(session, audit, book),
+        figures=FigureReads(session, Samples(session)),
+        pasts=Pasts(session),
+        rollups=Rollups(session),
+        samples=Samples(session),
+        traces=Traces(session),
+        tellings=Tellings(session),
+        outbox=outbox,
+        alerts=book,
         session=session,
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from smart_cron.core.alert_rules import FAILURES_RESET, TASK_DISABLED, TASK_REMOVED
 from smart_cron.store.audit import Audit
 from smart_cron.store.bulk import placeholders
 from smart_cron.store.session import Session
@@ -18,28 +20,47 @@ class Incidents:
         self._session, self._audit = session, audit
 
     def resolve_recovered(self) -> list[str]:
-        """Resolve open `consecutive_failures` of tasks whose count is 0; return their names."""
+        """Resolve open `consecutive_failures` of tasks whose count is 0; return their names.
+
+        What stands open of tasks that SQL deleted or switched off is resolved, too. People did all that: no message.
+        """
+        self._close_removed()
+        found = self._open(
+            "JOIN smart_cron_tasks_config t ON t.id = a.task_id",
+            "a.alert_type = 'consecutive_failures' AND t.consecutive_failures = 0",
+        )
+        self._resolve([number for number, _, _ in found], by=FAILURES_RESET, unless="t.consecutive_failures > 0")
+        return sorted({name for _, name, _ in found})
+
+    def _open(self, join: str, where: str) -> list[tuple[Any, ...]]:
+        """Return (alert id, task name, whether the task is there) of open alerts of tasks."""
         open_alerts = self._session.dialect.force_index("smart_cron_alerts_open")
         # On MariaDB and MySQL the index is of all alerts, and their planner knows best from which side to come.
         index = open_alerts if self._session.dialect.name == "sqlite" else ""
-        found = self._session.rows(
-            f"""SELECT a.id, t.task_name FROM smart_cron_alerts a{index}
-              JOIN smart_cron_tasks_config t ON t.id = a.task_id
-             WHERE a.resolved = 0 AND a.alert_type = 'consecutive_failures' AND t.consecutive_failures = 0"""
+        return self._session.rows(
+            f"SELECT a.id, t.task_name, t.id FROM smart_cron_alerts a{index} {join} WHERE a.resolved = 0 AND {where}"
         )
-        self._resolve(sorted(number for number, _ in found))
-        return sorted({name for _, name in found})
 
-    def _resolve(self, numbers: Sequence[int]) -> None:
-        for begin in range(0, len(numbers), _CHUNK):
-            some = numbers[begin : begin + _CHUNK]
-            # Asked again: the task may have failed, and counted up its alert, in between.
+    def _close_removed(self) -> None:
+        found = self._open(
+            "LEFT JOIN smart_cron_tasks_config t ON t.id = a.task_id",
+            "a.task_id IS NOT NULL AND (t.id IS NULL OR t.enabled = 0)",
+        )
+        gone = [number for number, _, task_id in found if task_id is None]
+        off = [number for number, _, task_id in found if task_id is not None]
+        self._resolve(gone, by=TASK_REMOVED, unless="t.enabled <> 0")
+        self._resolve(off, by=TASK_DISABLED, unless="t.enabled <> 0")
+
+    def _resolve(self, numbers: Sequence[int], *, by: str, unless: str) -> None:
+        """Asked again in the very statement: the task may have failed, and counted up its alert, in between."""
+        ids, now = sorted(numbers), self._session.dialect.now_expression
+        for begin in range(0, len(ids), _CHUNK):
+            some = ids[begin : begin + _CHUNK]
             self._session.execute(
-                f"""UPDATE smart_cron_alerts SET resolved = 1, resolved_at = {self._session.dialect.now_expression}
-                 WHERE id IN ({placeholders(some)}) AND resolved = 0 AND EXISTS (
-                    SELECT 1 FROM smart_cron_tasks_config t
-                     WHERE t.id = smart_cron_alerts.task_id AND t.consecutive_failures = 0)""",
-                some,
+                f"""UPDATE smart_cron_alerts SET resolved = 1, resolved_at = {now}, resolved_by = %s, untold = 0
+                 WHERE id IN ({placeholders(some)}) AND resolved = 0 AND NOT EXISTS (
+                    SELECT 1 FROM smart_cron_tasks_config t WHERE t.id = smart_cron_alerts.task_id AND {unless})""",
+                [by, *some],
             )
 
     def failing(self) -> int:

@@ -11,6 +11,7 @@ from smart_cron.store.audit import Audit
 from smart_cron.store.bulk import placeholders
 from smart_cron.store.queues import HELD_RANK
 from smart_cron.store.releases import Releases
+from smart_cron.store.rollups import forget_lost
 from smart_cron.store.session import Session
 
 _COLUMNS = (
@@ -178,6 +179,7 @@ class Nodes:
         )
         if not opened:
             return False
+        forget_lost(self._session, execution_id)
         # Where the loss was retried, its slot had not failed yet.
         retried = self._session.row(
             "SELECT id FROM smart_cron_executions WHERE task_id = %s AND scheduled_for = %s AND attempt = %s",

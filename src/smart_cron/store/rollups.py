@@ -1,18 +1,270 @@
-"""Runs summed up by task, node and hour as they are recorded."""
+"""Runs summed up by task, node and hour as they are recorded. The port `RollupStore`.
+
+Whoever settles a run holds its task's row (or, on SQLite, the whole database) until the commit, so nobody else adds to
+the task's sums meanwhile: they can be read, and what is not a sum merged, without a cache that could go stale. What
+is there is updated by its id, the rest inserted: InnoDB would lock gaps for an upsert, and masters deadlock in them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
-from smart_cron.core.run import Settlement
+from smart_cron.core.histogram import bucket_of, from_text, quantile_within, to_text
+from smart_cron.core.rollup import Period, Rollup, TaskCounts, day_of, hour_of, merge
+from smart_cron.core.run import Settlement, Status
+from smart_cron.store.bulk import InsertEach, UpdateEach, placeholders
+from smart_cron.store.dialects import FLOAT, INSTANT, INT, TEXT
+from smart_cron.store.record_rows import MEGABYTE
 from smart_cron.store.session import Session
+
+BUCKET = "smart_cron_metrics_bucket"
+_SUMS = (
+    ("runs", INT),
+    ("successes", INT),
+    ("failures", INT),
+    ("timed_runs", INT),
+    ("duration_sum", FLOAT),
+    ("lateness_runs", INT),
+    ("lateness_sum", FLOAT),
+    ("cpu_seconds", FLOAT),
+    ("output_bytes", INT),
+)
+_MOST = (("duration_max", FLOAT), ("lateness_max", FLOAT), ("memory_peak_mb", INT))
+_MERGED = (("duration_p50", FLOAT), ("duration_p95", FLOAT), ("duration_histogram", TEXT))
+_VALUES = (("task_name", TEXT), *_SUMS, ("duration_min", FLOAT), *_MOST, *_MERGED)
+_ADD = UpdateEach(
+    table="smart_cron_metrics",
+    columns=(("id", INT), *_VALUES),
+    sets=", ".join(
+        [
+            "task_name = {task_name}",
+            *(f"{name} = t.{name} + {{{name}}}" for name, _ in _SUMS),
+            *(
+                f"{name} = CASE WHEN t.{name} {sign} {{{name}}} THEN t.{name} ELSE COALESCE({{{name}}}, t.{name}) END"
+                for name, sign in (("duration_min", "<="), *((name, ">=") for name, _ in _MOST))
+            ),
+            *(f"{name} = COALESCE({{{name}}}, t.{name})" for name, _ in _MERGED),
+        ]
+    ),
+    where="t.id = {id}",
+)
+_OPEN = InsertEach(
+    table="smart_cron_metrics",
+    columns=(("period", TEXT), ("bucket_at", INSTANT), ("task_id", INT), ("node", TEXT), *_VALUES),
+)
+_READ = (
+    "bucket_at",
+    *(name for name, _ in _SUMS),
+    "duration_min",
+    *(name for name, _ in _MOST),
+    "duration_histogram",
+)
+_TOTALS = ", ".join(
+    [
+        *(f"SUM({name})" for name, _ in _SUMS),
+        "MIN(duration_min)",
+        *(f"MAX({name})" for name, _ in _MOST),
+    ]
+)
+_READ_SUMS: Sequence[tuple[str, type]] = tuple((name, int if kind == INT else float) for name, kind in _SUMS)
+Key = tuple[int, datetime, str]
+
+
+@dataclass(slots=True)
+class _Sum:
+    """What one batch adds to one row."""
+
+    task_name: str
+    runs: int = 0
+    successes: int = 0
+    failures: int = 0
+    durations: list[float] = field(default_factory=list)
+    lateness: list[float] = field(default_factory=list)
+    memory_peak_mb: int | None = None
+    cpu_seconds: float = 0.0
+    output_bytes: int = 0
+
+    def add(self, settlement: Settlement) -> None:
+        """Count one outcome. Of a lost run nothing is known but that: its own node may yet say better."""
+        run, end = settlement.run, settlement.end
+        self.task_name = run.task_name
+        self.runs += 1
+        self.successes += settlement.success
+        self.failures += not settlement.success
+        if settlement.status is Status.LOST or end.started_at is None:
+            return
+        self.durations.append(end.duration)
+        if run.scheduled_for is not None and run.attempt == 1 and not run.is_catch_up:
+            self.lateness.append(max(0.0, (end.started_at - run.scheduled_for).total_seconds()))
+        self.cpu_seconds += end.cpu_seconds or 0.0
+        self.output_bytes += end.stdout_bytes + end.stderr_bytes
+        if end.memory_peak_bytes is not None:
+            self.memory_peak_mb = max(self.memory_peak_mb or 0, -(-end.memory_peak_bytes // MEGABYTE))
+
+    def row(self, before: Sequence[Any] | None) -> dict[str, object]:
+        """Return the values to add; *before* is least, most and histogram of the row as it stands."""
+        return {
+            "task_name": self.task_name,
+            "runs": self.runs,
+            "successes": self.successes,
+            "failures": self.failures,
+            "timed_runs": len(self.durations),
+            "duration_sum": sum(self.durations),
+            "lateness_runs": len(self.lateness),
+            "lateness_sum": sum(self.lateness),
+            "lateness_max": max(self.lateness, default=None),
+            "memory_peak_mb": self.memory_peak_mb,
+            "cpu_seconds": self.cpu_seconds,
+            "output_bytes": self.output_bytes,
+            **self._durations(before or (None, None, None)),
+        }
+
+    def _durations(self, before: Sequence[Any]) -> dict[str, object]:
+        least, most, text = before
+        if not self.durations:
+            return dict.fromkeys(("duration_min", "duration_max", "duration_p50", "duration_p95", "duration_histogram"))
+        histogram = from_text(text)
+        for duration in self.durations:
+            histogram[bucket_of(duration)] += 1
+        shortest = min(self.durations) if least is None else min(least, *self.durations)
+        longest = max(self.durations) if most is None else max(most, *self.durations)
+        return {
+            "duration_min": shortest,
+            "duration_max": longest,
+            "duration_p50": quantile_within(histogram, 0.5, least=shortest, most=longest),
+            "duration_p95": quantile_within(histogram, 0.95, least=shortest, most=longest),
+            "duration_histogram": to_text(histogram),
+        }
 
 
 class Rollups:
-    """Adds outcomes to `smart_cron_metrics`, in the caller's transaction."""
+    """Adds outcomes to `smart_cron_metrics`, in the caller's transaction; reads them for charts and trends."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._instant, self._read_instant = session.dialect.instant, session.dialect.read_instant
+        # SQLite has the constraint's index by no name of ours, and takes it by itself.
+        index = session.dialect.force_index(BUCKET) if session.dialect.name == "mysql" else ""
+        self._by_bucket = f"smart_cron_metrics{index}"
 
     def add(self, settlements: Sequence[Settlement]) -> None:
-        """Count these outcomes."""
+        """Count these outcomes: where their tasks are locked, as settling does."""
+        sums = _summed(settlements)
+        if not sums:
+            return
+        there = self._rows_of(sums)
+        known, fresh = [], []
+        for key in sorted(sums):
+            row = sums[key].row(there[key][1:] if key in there else None)
+            if key in there:
+                known.append(row | {"id": there[key][0]})
+            else:
+                fresh.append(row | self._identity(key))
+        _ADD.run(self._session, known)
+        _OPEN.run(self._session, fresh)
+
+    def _identity(self, key: Key) -> dict[str, object]:
+        task_id, hour, node = key
+        return {"period": Period.HOUR.value, "bucket_at": self._instant(hour), "task_id": task_id, "node": node}
+
+    def _rows_of(self, keys: Mapping[Key, object]) -> dict[Key, Sequence[Any]]:
+        """Return id, least, most and histogram of the rows that are there."""
+        tasks, hours = sorted({key[0] for key in keys}), sorted({key[1] for key in keys})
+        rows = self._session.rows(
+            f"""SELECT task_id, bucket_at, node, id, duration_min, duration_max, duration_histogram
+              FROM {self._by_bucket}
+             WHERE task_id IN ({placeholders(tasks)}) AND period = 'hour' AND bucket_at IN ({placeholders(hours)})""",
+            [*tasks, *map(self._instant, hours)],
+        )
+        found: dict[Key, Sequence[Any]] = {}
+        for task_id, bucket_at, node, *rest in rows:
+            hour = self._read_instant(bucket_at)
+            assert hour is not None
+            found[task_id, hour, node] = rest
+        return {key: row for key, row in found.items() if key in keys}
+
+    def series(
+        self, *, task_id: int | None = None, since: datetime, until: datetime, percentiles: bool = True
+    ) -> list[Rollup]:
+        """Return the hours of a task, or of all together, the earliest first; hours without a run are left out."""
+        if task_id is None and not percentiles:
+            return self._sums(since, until)
+        where, params = ("period = 'hour' AND bucket_at >= %s AND bucket_at < %s", self._span(since, until))
+        if task_id is not None:
+            where, params = f"task_id = %s AND {where}", [task_id, *params]
+        rows = self._session.rows(f"SELECT {', '.join(_READ)} FROM smart_cron_metrics WHERE {where}", params)
+        hours: dict[datetime, list[Rollup]] = {}
+        for row in rows:
+            rollup = self._rollup(row)
+            hours.setdefault(rollup.bucket_at, []).append(rollup)
+        return [merge(hours[hour], bucket_at=hour) for hour in sorted(hours)]
+
+    def _sums(self, since: datetime, until: datetime) -> list[Rollup]:
+        rows = self._session.rows(
+            f"""SELECT bucket_at, {_TOTALS} FROM smart_cron_metrics
+             WHERE period = 'hour' AND bucket_at >= %s AND bucket_at < %s GROUP BY bucket_at ORDER BY bucket_at""",
+            self._span(since, until),
+        )
+        return [self._rollup((*row, None)) for row in rows]
+
+    def counts_by_task(self, *, since: datetime, until: datetime) -> Sequence[TaskCounts]:
+        """Return how the runs of each task went in the hours of the span."""
+        rows = self._session.rows(
+            """SELECT task_id, MAX(task_name), SUM(runs), SUM(successes) FROM smart_cron_metrics
+             WHERE period = 'hour' AND bucket_at >= %s AND bucket_at < %s GROUP BY task_id ORDER BY task_id""",
+            self._span(since, until),
+        )
+        return [
+            TaskCounts(task_id=task_id, task_name=name, runs=int(runs), successes=int(successes))
+            for task_id, name, runs, successes in rows
+        ]
+
+    def _span(self, since: datetime, until: datetime) -> list[object]:
+        return [self._instant(since), self._instant(until)]
+
+    def _rollup(self, row: Sequence[Any]) -> Rollup:
+        bucket_at = self._read_instant(row[0])
+        assert bucket_at is not None
+        # Sums of integers come as decimals from some databases.
+        sums: dict[str, Any] = {name: kind(value) for (name, kind), value in zip(_READ_SUMS, row[1:10], strict=True)}
+        return Rollup(
+            bucket_at=bucket_at,
+            **sums,
+            duration_min=row[10],
+            duration_max=row[11],
+            lateness_max=row[12],
+            memory_peak_mb=row[13],
+            histogram=from_text(row[14]),
+        )
+
+
+def forget_lost(session: Session, execution_id: int) -> None:
+    """Take a loss back that another node had guessed, since the run's own node knows better; the task is locked."""
+    row = session.row("SELECT task_id, completed_at, node FROM smart_cron_executions WHERE id = %s", [execution_id])
+    completed_at = session.dialect.read_instant(row[1]) if row else None
+    if row is None or completed_at is None:
+        return
+    # The clean-up may have made a day of the hour meanwhile.
+    for period, bucket_at in ((Period.HOUR, hour_of(completed_at)), (Period.DAY, day_of(completed_at))):
+        if session.execute(
+            """UPDATE smart_cron_metrics SET runs = runs - 1, failures = failures - 1
+             WHERE task_id = %s AND period = %s AND bucket_at = %s AND node = %s AND runs > 0 AND failures > 0""",
+            [row[0], period.value, session.dialect.instant(bucket_at), row[2] or ""],
+        ):
+            return
+
+
+def _summed(settlements: Sequence[Settlement]) -> dict[Key, _Sum]:
+    sums: dict[Key, _Sum] = {}
+    for settlement in settlements:
+        if not settlement.counts:
+            continue
+        run = settlement.run
+        key = (run.task_id, hour_of(settlement.end.completed_at), run.node or "")
+        if key not in sums:
+            sums[key] = _Sum(run.task_name)
+        sums[key].add(settlement)
+    return sums

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from smart_cron.core.errors import TaskBusyError, TaskExistsError, UnknownRunError, UnknownTaskError
+from smart_cron.core import builtin
+from smart_cron.core.errors import SmartCronError, TaskBusyError, TaskExistsError, UnknownRunError, UnknownTaskError
 from smart_cron.core.run import ErrorType, Status
 from smart_cron.core.task import OnOverlap, Task, TaskDefinition
 from smart_cron.store import definitions
+from smart_cron.store.alerts import Alerts
 from smart_cron.store.audit import Audit, changes
 from smart_cron.store.bulk import placeholders
 from smart_cron.store.plans import Plans
@@ -35,8 +37,9 @@ Tasklist = list[Task]
 class Tasks:
     """Reads and changes tasks; every change is one transaction with its audit row."""
 
-    def __init__(self, session: Session, releases: Releases, plans: Plans, audit: Audit) -> None:
+    def __init__(self, session: Session, releases: Releases, plans: Plans, audit: Audit, alerts: Alerts) -> None:
         self._session, self._releases, self._plans, self._audit = session, releases, plans, audit
+        self._alerts = alerts
         self._read = session.dialect.read_instant
 
     def list(self, *, enabled: bool | None = None, group: str | None = None) -> Tasklist:
@@ -101,6 +104,8 @@ class Tasks:
             f"UPDATE smart_cron_tasks_config SET {_DEFINED}, updated_at = %s, planned_policy = NULL WHERE id = %s",
             [*values, self._now(), task_id],
         )
+        if not definition.enabled:
+            self._alerts.close_disabled(task_id)
         self._audit.note("update", actor=actor, entity=("task", task_id, definition.name), old=old, new=new)
         return self._by_id(task_id)
 
@@ -114,6 +119,8 @@ class Tasks:
             "UPDATE smart_cron_tasks_config SET enabled = %s, updated_at = %s WHERE id = %s",
             [int(enabled), self._now(), task_id],
         )
+        if not enabled:
+            self._alerts.close_disabled(task_id)
         old, new = {"enabled": int(task.definition.enabled)}, {"enabled": int(enabled)}
         action = "enable" if enabled else "disable"
         self._audit.note(action, actor=actor, entity=("task", task_id, task.name), old=old, new=new)
@@ -142,6 +149,10 @@ class Tasks:
 
     def _remove(self, task_id: int, actor: str, now: datetime) -> None:
         task = self._locked(task_id)
+        if builtin.is_builtin(task.definition):
+            raise SmartCronError(
+                f"the task '{task.name}' is built in.", remedy=f"Switch it off: smart-cron task disable {task.name}"
+            )
         self._plans.write_off(task_id, now=now, reason=TASK_DELETED)
         pending = self._session.rows(
             """SELECT id FROM smart_cron_executions
@@ -149,6 +160,7 @@ class Tasks:
             [task_id],
         )
         self._releases.settle_unstarted([row[0] for row in pending], Status.SKIPPED, reason=TASK_GONE, now=now)
+        self._alerts.close_removed(task_id)
         self._session.execute("DELETE FROM smart_cron_tasks_config WHERE id = %s", [task_id])
         old = _named(definitions.column_values(task.definition))
         self._audit.note("delete", actor=actor, entity=("task", task_id, task.name), old=old)

@@ -22,12 +22,18 @@ READING = {
     "ledger",
     "why",
     "logs",
+    "metrics",
     "config show",
     "config check",
     "db check",
     "doctor",
+    "health",
     "task held list",
     "node list",
+    "alert list",
+    "alert show",
+    "ping list",
+    "ping show",
 }
 CHANGING = {
     "init",
@@ -48,10 +54,18 @@ CHANGING = {
     "task held run",
     "task held drop",
     "node forget",
+    "alert ack",
+    "alert resolve",
+    "alert test",
+    "alert snooze",
+    "ping add",
+    "ping edit",
+    "ping rotate",
+    "ping remove",
     "stop-all",
     "recover",
 }
-OTHERS = {"completion", "service task-runner"}
+OTHERS = {"completion", "dashboard", "service task-runner"}
 
 
 def _walk(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command, str]]:

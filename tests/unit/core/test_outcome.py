@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from smart_cron.core.outcome import settle, signal_name
+from smart_cron.core.alert_rules import read_severities
+from smart_cron.core.outcome import failures_in_a_row, settle, signal_name
 from smart_cron.core.run import EndCause, ErrorType, OpenRun, RunEnd, Settlement, Status, Trigger
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -177,6 +178,45 @@ class TestAlerts:
         settled = decide(run(failure_threshold=1), ended(cause))
 
         assert (settled.alerts, settled.slot_failed) == ((), False)
+
+    def test_the_first_failure_is_in_a_row_where_one_is_the_threshold(self) -> None:
+        settled = decide(run(failure_threshold=1), ended(exit_code=1))
+
+        assert alert_types(settled) == [("task_failure", "error"), ("consecutive_failures", "critical")]
+        assert settled.alerts[1].message == "Task report failed once, most recently: Exit code 1"
+
+    def test_a_stuck_run_is_told_as_such_and_as_the_failure_of_its_slot(self) -> None:
+        settled = decide(run(), ended(EndCause.STUCK, reason="it was still there"))
+
+        assert alert_types(settled) == [("stuck_task", "error"), ("task_failure", "error")]
+        assert settled.alerts[0].message == "Task report was stuck: it was still there"
+
+    def test_a_lost_run_is_a_failure_once_its_slot_has_failed(self) -> None:
+        again = decide(run(max_retries=1, retry_lost=True), ended(EndCause.LOST))
+
+        assert alert_types(decide(run(), ended(EndCause.LOST))) == [("task_failure", "error")]
+        assert alert_types(again) == []
+
+    def test_each_type_is_as_grave_as_the_settings_say(self) -> None:
+        chosen = read_severities({"task_failure": "info", "consecutive_failures": "error"})
+        end = ended(exit_code=1)
+        settled = settle(
+            run(failure_threshold=1), end, now=NOON, jitter=0.0, stdout_copy=None, stderr_copy=None, severities=chosen
+        )
+
+        assert alert_types(settled) == [("task_failure", "info"), ("consecutive_failures", "error")]
+
+    @pytest.mark.parametrize(
+        ("end", "before", "after"),
+        [
+            (ended(exit_code=0), 4, 0),
+            (ended(exit_code=1), 4, 5),
+            (ended(EndCause.KILLED), 4, 4),
+            (ended(EndCause.NEVER_STARTED), 4, 4),
+        ],
+    )
+    def test_failures_in_a_row_go_on_from_one_run_to_the_next(self, end: RunEnd, before: int, after: int) -> None:
+        assert failures_in_a_row(decide(run(consecutive_failures=before), end)) == after
 
     def test_none_where_the_task_wants_none(self) -> None:
         assert decide(run(alert_on_failure=False, failure_threshold=1), ended(EndCause.TIMEOUT)).alerts == ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ import pytest
 
 from smart_cron.core.errors import SmartCronError
 from smart_cron.services import diagnosis
-from smart_cron.services.diagnosis import Finding, Surroundings, Verdict, containment, parties, places
+from smart_cron.services.diagnosis import DatabaseFacts, Finding, Surroundings, Verdict, containment, parties, places
 
 GIGABYTE = 1 << 30
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def surroundings(**changes: Any) -> Surroundings:
@@ -26,7 +27,7 @@ def surroundings(**changes: Any) -> Surroundings:
         "starts_task_runner": True,
         "runner_pid": lambda: None,
         "database": "sqlite:////x.db",
-        "database_offset": timedelta,
+        "read_database": lambda: DatabaseFacts(now=NOON),
     }
     return Surroundings(**{**facts, **changes})
 
@@ -135,7 +136,7 @@ def test_a_task_runner_that_does_not_answer_is_wrong() -> None:
 def test_a_database_that_is_down_is_wrong_with_its_own_remedy() -> None:
     down = raising(SmartCronError("the database cannot be reached.", remedy="Start it."))
 
-    (found,) = parties.probe_database(surroundings(database_offset=down))
+    (found,) = parties.probe_database(surroundings(read_database=down))
 
     assert (found.verdict, found.sentence, found.remedy) == ("wrong", "the database cannot be reached.", "Start it.")
 

@@ -71,7 +71,7 @@ def check(session: Session, /, *, as_json: bool) -> None:
     All faults come at once; the exit code is 1 where there is one.
     """
     config = session.config()
-    problems = [*_folder_problems(config), *_database_problems(session)]
+    problems = [*_folder_problems(config), *_channel_problems(config), *_database_problems(session)]
     if as_json:
         print_json({"file": config.file, "problems": problems})
         if problems:
@@ -92,6 +92,12 @@ def _folder_problems(config: Config) -> Iterator[str]:
         elif not os.access(folder, os.W_OK | os.X_OK):
             yield f"{key}: {folder} cannot be written by this user"
     yield from exposed_directories(config)
+
+
+def _channel_problems(config: Config) -> Iterator[str]:
+    from smart_cron.channels import channel_problems
+
+    yield from channel_problems(config)
 
 
 def _database_problems(session: Session) -> Iterator[str]:

@@ -6,115 +6,159 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 import click
 
-from smart_cron.core.errors import SmartCronError
+from smart_cron.core.errors import ConfigError
 from smart_cron.faces.cli.documents import print_json
-from smart_cron.faces.cli.options import json_option
+from smart_cron.faces.cli.options import dry_run_option, json_option
 from smart_cron.faces.cli.session import Session, pass_session
 from smart_cron.faces.cli.text import printable
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from collections.abc import Sequence
 
     from smart_cron.config import Config
-    from smart_cron.services.diagnosis import Finding, Surroundings
+    from smart_cron.services.diagnosis import Finding
 
-FOLDERS = {"runs": "state_dir", "log": "log_dir", "sockets": "run_dir", "backups": "backup_dir"}
+# For the modes of our folders, before anything else is looked at.
+FIRST_LOOK_SECONDS = 4.0
 COLOURS = {"ok": "green", "note": "yellow", "wrong": "red"}
 
 
 @click.command()
+@click.option("--fix", is_flag=True, help="Mend what can be mended without judgement, asking before each.")
+@click.option("-y", "--yes", is_flag=True, help="With --fix: do not ask.")
+@click.option("--report", "task", metavar="TASK", help="Write a report about this task for whoever helps you.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="With --report: the file; it must not exist.")
+@dry_run_option
 @json_option
 @pass_session
-def doctor(session: Session, /, *, as_json: bool) -> None:
-    """Say what this machine gives and what is wrong with it.
+def doctor(
+    session: Session,
+    /,
+    *,
+    fix: bool,
+    yes: bool,
+    task: str | None,
+    output: Path | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Say what this machine gives and what is wrong with it, and what to do about it.
 
-    Looks at folders and disks, the task runner, the database, the clocks, and at how firmly runs are held: cgroups,
-    limits, sandbox, other users. Nothing is changed. The exit code is 1 where something is wrong.
+    Looks at folders and disks, the master and what starts it, the database, tasks that do not run, are stuck or fail,
+    alerts, clocks, and at how firmly runs are held. Nothing is changed without --fix. The exit code is 1 where
+    something is wrong.
     """
-    from smart_cron.services.diagnosis import diagnose, is_sound
+    _require_sense(fix=fix, yes=yes, dry_run=dry_run, task=task, output=output, as_json=as_json)
+    config = _config_or_tell(session, as_json=as_json)
+    if task is not None:
+        from smart_cron.faces.cli.doctor_report import write_report
 
-    findings = diagnose(_surroundings(session))
+        write_report(config, task, output)
+        return
+    findings = examine(config)
+    if fix:
+        from smart_cron.faces.cli.doctor_fix import fix_findings
+
+        if fix_findings(config, findings, actor=session.actor, yes=yes, dry_run=dry_run, as_json=as_json):
+            findings = examine(config)
+    tell(findings, as_json=as_json)
+
+
+def _require_sense(
+    *, fix: bool, yes: bool, dry_run: bool, task: str | None, output: Path | None, as_json: bool
+) -> None:
+    if (yes or dry_run) and not fix:
+        raise click.UsageError("--yes and --dry-run belong to --fix.")
+    if task is not None and (fix or as_json):
+        raise click.UsageError("--report writes a file of its own: leave --fix and --json out.")
+    if output is not None and task is None:
+        raise click.UsageError("--output belongs to --report TASK.")
+
+
+def _config_or_tell(session: Session, *, as_json: bool) -> Config:
+    """Return the settings; where they cannot be used, tell all their faults and end."""
+    try:
+        return session.config()
+    except ConfigError as error:
+        tell(_faults_of(error), as_json=as_json)
+        raise AssertionError("faults are wrong, which ends the command") from None
+
+
+def _faults_of(error: ConfigError) -> list[Finding]:
+    from smart_cron.faces.cli.doctor_surroundings import own_names, setting_names
+    from smart_cron.services.diagnosis import wrong
+    from smart_cron.services.diagnosis.telling import judge_names
+
+    remedy = error.remedy or "Mend it, then: smart-cron config check"
+    found = [wrong("settings", f"{problem.rstrip('.')}.", remedy) for problem in error.problems]
+    return found + judge_names(own_names(os.environ), setting_names())
+
+
+def examine(config: Config) -> list[Finding]:
+    """Return what all probes found."""
+    from smart_cron.faces.cli.doctor_surroundings import surroundings_of
+    from smart_cron.services.diagnosis import Case, diagnose, within, wrong
+
+    around = within(FIRST_LOOK_SECONDS, lambda: surroundings_of(config))
+    if around is not None:
+        return diagnose(around)
+    sentence = f"one of our folders does not answer within {FIRST_LOOK_SECONDS:g} s: its disk or mount hangs."
+    return [
+        wrong("folders", sentence, f"See which: smart-cron config show; then: stat -f {config.home}", case=Case.DISK)
+    ]
+
+
+def tell(findings: Sequence[Finding], *, as_json: bool) -> None:
+    """Print what was found and what to do; end with 1 where something is wrong."""
+    from smart_cron.services.diagnosis import is_sound
+
     if as_json:
-        print_json({"sound": is_sound(findings), "findings": [asdict(finding) for finding in findings]})
+        print_json(document(findings))
     else:
-        for finding in findings:
-            click.echo(_line(finding))
+        for text in lines(findings, coloured=True):
+            click.echo(text)
     if not is_sound(findings):
         raise click.exceptions.Exit(1)
 
 
-def _line(finding: Finding) -> str:
-    mark = click.style(f"{finding.verdict:<5}", fg=COLOURS[finding.verdict])
-    return f"{mark}  {printable(f'{finding.subject}: {finding.sentence} {finding.remedy}'.rstrip())}"
+def document(findings: Sequence[Finding]) -> dict[str, object]:
+    """Return it all for programs."""
+    from smart_cron.services.diagnosis import is_sound, remedies
+
+    return {
+        "sound": is_sound(findings),
+        "cases": list(dict.fromkeys(each.case for each in findings if each.case and each.verdict == "wrong")),
+        "findings": [asdict(finding) for finding in findings],
+        "remedies": [
+            {"subject": each.subject, "case": each.case, "verdict": each.verdict, "remedy": each.remedy}
+            for each in remedies(findings)
+        ],
+    }
 
 
-def _surroundings(session: Session) -> Surroundings:
-    from smart_cron.config import masked_url
-    from smart_cron.home import account_name, exposed_directories
-    from smart_cron.services.diagnosis import Surroundings
+def lines(findings: Sequence[Finding], *, coloured: bool = False) -> list[str]:
+    """Return it all for people: a line for each finding, then what to do, numbered, the most urgent first."""
+    from smart_cron.services.diagnosis import remedies
 
-    config = session.config()
-    owner = _owner(config)
-    return Surroundings(
-        node=config.node_name,
-        folders={name: _folder(config, name) for name in FOLDERS},
-        exposed=tuple(exposed_directories(config)),
-        owner_uid=owner,
-        owner=account_name(owner),
-        starts_task_runner=config.start_task_runner,
-        runner_pid=lambda: _runner_pid(config),
-        database=masked_url(config.database_url),
-        database_offset=lambda: _database_offset(session),
-    )
+    shown = [_line(finding, coloured=coloured) for finding in findings]
+    todo = remedies(findings)
+    if not todo:
+        return shown
+    steps = [f"{number:>3}. {_step(finding)}" for number, finding in enumerate(todo, 1)]
+    return [*shown, "", "What to do, the most urgent first:", *steps]
 
 
-def _folder(config: Config, name: str) -> Path:
-    folder: Path = getattr(config, FOLDERS[name])
-    return folder / "runs" if name == "runs" else folder
+def _line(finding: Finding, *, coloured: bool) -> str:
+    word = f"{finding.verdict:<5}"
+    mark = click.style(word, fg=COLOURS[finding.verdict]) if coloured else word
+    case = f"{finding.case} – " if finding.case else ""
+    return f"{mark}  {printable(f'{case}{finding.subject}: {finding.sentence}')}"
 
 
-def _owner(config: Config) -> int:
-    """Return whose home it is; where there is none yet, whoever makes it."""
-    return config.state_dir.stat().st_uid if config.state_dir.is_dir() else os.geteuid()
-
-
-def _runner_pid(config: Config) -> int | None:
-    from smart_cron.wiring import runner_client
-
-    client = runner_client(config)
-    try:
-        if client.connect():
-            return client.runner_pid
-        if client.silent_pid is not None:
-            raise OSError(f"the task runner (process {client.silent_pid}) takes connections and does not answer")
-    finally:
-        client.close()
-    return None
-
-
-def _database_offset(session: Session) -> timedelta:
-    from smart_cron.home import exposed_directories
-
-    config = session.config()
-    if any(exposed_directories(config)):
-        raise SmartCronError(
-            "the database is not opened while others can write in our folders.", remedy="Mend the folders first."
-        )
-    _require_database_file(config)
-    with session.house() as house:
-        return house.store.database.now() - house.clock.now()
-
-
-def _require_database_file(config: Config) -> None:
-    """Opening a SQLite database that is gone would make an empty one, and here nothing is changed."""
-    parts = urlsplit(config.database_url)
-    path = Path("/" + unquote(parts.path).lstrip("/"))
-    if parts.scheme == "sqlite" and not path.exists():
-        raise SmartCronError(
-            f"the database file {path} is not there.",
-            remedy="Restore it from a backup, or 'smart-cron init' for a new one.",
-        )
+def _step(finding: Finding) -> str:
+    about = finding.case or finding.subject
+    could = "" if finding.verdict == "wrong" else " (not urgent)"
+    return printable(f"{about}{could}: {finding.remedy}")

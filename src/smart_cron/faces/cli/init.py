@@ -33,10 +33,11 @@ def init(session: Session, /, *, user: str | None, dry_run: bool) -> None:
     if user is not None:
         _for_everyone(user, dry_run=dry_run)
         return
+    from smart_cron.builtin import enter_builtin_tasks
     from smart_cron.wiring import prepare
 
     config = session.config()
-    done = _missing(config) if dry_run else prepare(config)
+    done = _missing(config) if dry_run else [*prepare(config), *enter_builtin_tasks(config)]
     for sentence in done:
         click.echo(sentence)
     if dry_run:
@@ -46,7 +47,8 @@ def init(session: Session, /, *, user: str | None, dry_run: bool) -> None:
 
 
 def _for_everyone(user: str, *, dry_run: bool) -> None:
-    from smart_cron.config import SYSTEM_FILE
+    from smart_cron.builtin import enter_builtin_tasks
+    from smart_cron.config import SYSTEM_FILE, load_config
     from smart_cron.installation import FOLDERS, prepare_for_everyone, require_installer
 
     if os.environ.get("SMART_CRON_HOME"):
@@ -59,6 +61,8 @@ def _for_everyone(user: str, *, dry_run: bool) -> None:
         click.echo("Nothing was done." if missing else f"{SYSTEM_FILE} and its folders are there already.")
         return
     for sentence in prepare_for_everyone(user):
+        click.echo(sentence)
+    for sentence in enter_builtin_tasks(load_config()):
         click.echo(sentence)
     click.echo(f"Smart Cron is ready for everyone. Start it as its user: runuser -u {user} -- smart-cron master")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from smart_cron.core.errors import SmartCronError
+from smart_cron.core.errors import DatabaseError, SmartCronError
 from smart_cron.faces.cli.documents import print_json
 from smart_cron.faces.cli.errors import note
 from smart_cron.faces.cli.first_process import leave_first_place
@@ -65,6 +65,7 @@ def _works(house: House, *, once: bool, as_json: bool) -> bool:
 
 def _once(house: House, *, as_json: bool) -> None:
     report = house.master().once()
+    _tell(house)
     figures = {name: getattr(report, name) for name in ("planned", "started", "finished", "failed")}
     if as_json:
         print_json(figures)
@@ -73,6 +74,19 @@ def _once(house: House, *, as_json: bool) -> None:
             f"{counted(report.planned, 'run')} planned, {report.started} started, "
             f"{report.finished} ended well, {report.failed} did not."
         )
+
+
+def _tell(house: House) -> None:
+    """People are told of what the pass saw; what cannot be sent within some seconds is for the next one."""
+    from smart_cron.caretaking import do_chores_once
+    from smart_cron.courier import deliver_once
+
+    do_chores_once(house)
+    try:
+        deliver_once(house)
+    except DatabaseError as error:
+        house.log.error("People could not be told", reason=str(error))
+    house.log.flush()
 
 
 def _forever(house: House) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from smart_cron.core.errors import SmartCronError
-from smart_cron.services.diagnosis.finding import Finding, Surroundings, note, ok, wrong
+from smart_cron.core.errors import DatabaseUnavailableError, SmartCronError
+from smart_cron.services.diagnosis.finding import Case, Finding, Surroundings, note, ok, wrong
+from smart_cron.services.diagnosis.refusals import PROGRAMS, Address, address_of, refusal_of
 
 # Slots are told by the minute; a node this far off starts them visibly early or late.
 FAR_OFF = timedelta(seconds=5)
@@ -45,15 +46,31 @@ def probe_task_runner(surroundings: Surroundings) -> list[Finding]:
 def probe_database(surroundings: Surroundings) -> list[Finding]:
     """Tell whether the database can be reached and has our tables, and whether its clock goes as ours."""
     try:
-        offset = surroundings.database_offset()
+        facts = surroundings.read_database()
     except SmartCronError as error:
-        return [
-            wrong("database", f"{error.message.rstrip('.')}.", error.remedy or "'smart-cron config check' says more.")
-        ]
+        return [judge_refusal(error, surroundings)]
     return [
         ok("database", f"{surroundings.database} answers, and its tables fit this version."),
-        judge_clocks(offset),
+        judge_clocks(facts.offset),
     ]
+
+
+def judge_refusal(error: SmartCronError, surroundings: Surroundings) -> Finding:
+    """Return what is to be said of a database that does not serve: why, in words of its own, and what helps."""
+    address = address_of(surroundings.database, settings_file=str(surroundings.settings_file))
+    said = error.message.rstrip(".")
+    refusal = refusal_of(said) if isinstance(error, DatabaseUnavailableError) else None
+    if refusal is None:
+        remedy = error.remedy or "'smart-cron config check' says more."
+        return wrong("database", f"{said}.", remedy, case=Case.DATABASE)
+    sentence = f"{refusal.name}: {said}{_nobody_there(address, surroundings)}."
+    return wrong("database", sentence, refusal.remedy(address), case=Case.DATABASE)
+
+
+def _nobody_there(address: Address, surroundings: Surroundings) -> str:
+    if not address.is_local or PROGRAMS[address.service] & surroundings.programs():
+        return ""
+    return f", and no process of {address.service} runs on this machine"
 
 
 def judge_clocks(offset: timedelta) -> Finding:

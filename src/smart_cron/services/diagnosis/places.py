@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from smart_cron.services.diagnosis.finding import Finding, Surroundings, note, ok, wrong
+from smart_cron.services.diagnosis.finding import Case, Finding, Fix, FixKind, Surroundings, note, ok, wrong
+from smart_cron.services.diagnosis.usage import GIGABYTE, MEGABYTE, in_words
 
-MEGABYTE = 1 << 20
-GIGABYTE = 1 << 30
 # A run file is 16 KB and a run's output 10 MB at most, unless a task says otherwise.
 LEAST_BYTES = 100 * MEGABYTE
 FEW_BYTES = GIGABYTE
 LEAST_FILES = 1000
 BLOCK = b"\0" * 4096
+# What lists the biggest things of a folder, on its own disk alone.
+ROOM = "du -xhd2 {path} | sort -h | tail"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +39,26 @@ def probe_folders(surroundings: Surroundings) -> list[Finding]:
 
 def probe_exposure(surroundings: Surroundings) -> list[Finding]:
     """Tell of each directory in which others than its owner could plant something."""
-    return [
-        wrong("folders", f"{_fact(text)}.", f"{_remedy(text)}, after a look at what is in it.")
-        for text in surroundings.exposed
-    ]
+    return [_exposed(text) for text in surroundings.exposed] + [_closed(path) for path in surroundings.closed_files]
+
+
+def _exposed(text: str) -> Finding:
+    path = _remedy(text).rpartition(" ")[2]
+    return wrong(
+        "folders",
+        f"{_fact(text)}.",
+        f"{_remedy(text)}, after a look at what is in it.",
+        fix=Fix(kind=FixKind.CLOSE, target=path) if path.startswith("/") else None,
+    )
+
+
+def _closed(path: Path) -> Finding:
+    return wrong(
+        "files",
+        f"{path} can be read or written by every user of this machine.",
+        f"chmod 640 {path}",
+        fix=Fix(kind=FixKind.CLOSE, target=str(path), mode=0o640),
+    )
 
 
 def _fact(sentence: str) -> str:
@@ -54,7 +71,9 @@ def _remedy(sentence: str) -> str:
 
 def _found(name: str, path: Path) -> Finding:
     if not path.is_dir():
-        return wrong(name, f"{path} is not there.", "'smart-cron init' makes it.")
+        # Without a home there is nothing to mend: `init` asks what it has to know.
+        fix = Fix(kind=FixKind.MAKE, target=str(path)) if path.parent.is_dir() else None
+        return wrong(name, f"{path} is not there.", "'smart-cron init' makes it.", fix=fix)
     return judge_place(look_at(name, path))
 
 
@@ -75,21 +94,26 @@ def judge_place(place: Place) -> Finding:
     """Return what is to be said of a directory."""
     where = f"{in_words(place.free_bytes)} free on the disk at {place.disk}"
     if place.fault is not None:
+        is_full = place.fault == os.strerror(errno.ENOSPC) or place.free_bytes == 0
         return wrong(
             place.name,
             f"{place.path} cannot be written: {place.fault} ({where}).",
-            "Make room there, or mend its owner.",
+            f"Make room there: {ROOM.format(path=place.path)}" if is_full else f"Mend its owner: ls -ld {place.path}",
+            case=Case.DISK if is_full else None,
         )
     if place.files_left is not None and place.files_left < LEAST_FILES:
         return wrong(
             place.name,
             f"the disk at {place.disk}, with {place.path}, has room for {place.files_left} more files only.",
-            "Delete files that nobody needs: each run makes one for its output.",
+            f"Delete files that nobody needs, each run makes one for its output: du --inodes -xd2 {place.disk}",
+            case=Case.DISK,
         )
     if place.free_bytes < LEAST_BYTES:
-        return wrong(place.name, f"{place.path} is almost full: {where}.", "Make room: without it no task starts.")
+        sentence = f"{place.path} is almost full: {where}."
+        remedy = f"Make room, without it no task starts: {ROOM.format(path=place.path)}"
+        return wrong(place.name, sentence, remedy, case=Case.DISK)
     if place.free_bytes < FEW_BYTES:
-        return note(place.name, f"{place.path} can be written; {where}.", "Make room in time.")
+        return note(place.name, f"{place.path} can be written; {where}.", "Make room in time.", case=Case.DISK)
     return ok(place.name, f"{place.path} can be written; {where}.")
 
 
@@ -124,10 +148,3 @@ def mount_point(path: Path) -> Path:
 def _upwards(path: Path) -> Iterator[Path]:
     yield path
     yield from path.parents
-
-
-def in_words(count: int) -> str:
-    """Return a number of bytes as a person reads it."""
-    if count >= GIGABYTE:
-        return f"{count / GIGABYTE:.1f} GB"
-    return f"{count // MEGABYTE} MB"

@@ -60,6 +60,8 @@ class Migration(migrations.Migration):
                 ("enabled", smart_cron.store.fields.Flag(db_default=1)),
                 ("alert_email", smart_cron.store.fields.Varchar(max_length=255, null=True)),
                 ("created_at", smart_cron.store.fields.Instant(db_default=django.db.models.functions.datetime.Now())),
+                ("listened_at", smart_cron.store.fields.Instant(null=True)),
+                ("back_at", smart_cron.store.fields.Instant(null=True)),
                 ("last_start_at", smart_cron.store.fields.Instant(null=True)),
                 ("last_ping_at", smart_cron.store.fields.Instant(null=True)),
                 ("last_exit_code", smart_cron.store.fields.Int(null=True)),

@@ -88,6 +88,9 @@ class PingCheck(models.Model):
     enabled = Flag(db_default=1)
     alert_email = Varchar(max_length=255, null=True)
     created_at = Instant(db_default=Now())
+    # When a web server last said that it takes pings, and since when it does so without a gap.
+    listened_at = Instant(null=True)
+    back_at = Instant(null=True)
     last_start_at = Instant(null=True)
     last_ping_at = Instant(null=True)
     last_exit_code = Int(null=True)

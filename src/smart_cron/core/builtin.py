@@ -1,0 +1,46 @@
+"""Tasks of our own: rows like any other, so that they have history, logs and alerts, but what they run is fixed here.
+
+Such a row says `origin` builtin, and its name must be one of these: what it starts is never read from the row, so that
+nobody can have a command of his run with what only this installation's own commands are told (SMART_CRON_*).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from types import MappingProxyType
+
+from smart_cron.core.task import OnMissed, OnOverlap, TaskDefinition
+
+ORIGIN = "builtin"
+HEALTH = "smart_cron_health"
+# Name of the task: arguments of `smart-cron`.
+COMMANDS: Mapping[str, tuple[str, ...]] = MappingProxyType({HEALTH: ("health",)})
+DEFINITIONS = (
+    TaskDefinition(
+        name=HEALTH,
+        description="Built in: looks whether the system is well and raises alerts where it is not.",
+        shell_command="smart-cron health",
+        schedule="*/5 * * * *",
+        priority=1,
+        timeout=timedelta(seconds=60),
+        on_missed=OnMissed.SKIP,
+        on_overlap=OnOverlap.SKIP,
+        failure_threshold=3,
+        # Its duration says how the machine is, which is what it looks at anyway.
+        anomaly_tolerance=0.0,
+        origin=ORIGIN,
+    ),
+)
+
+
+def is_builtin(definition: TaskDefinition) -> bool:
+    """Whether it is one of ours."""
+    return definition.origin == ORIGIN and definition.name in COMMANDS
+
+
+def fault_of(name: str, origin: str | None) -> str | None:
+    """Return what is wrong with a row that claims to be ours, or None."""
+    if origin != ORIGIN or name in COMMANDS:
+        return None
+    return f"the origin '{ORIGIN}' is kept for {', '.join(COMMANDS)}; set it to NULL for a task of your own"

@@ -1,0 +1,168 @@
+"""Builds what tells people: the courier, its senders and their threads, from a house and its settings."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from smart_cron.channels import IMPLIED, ChannelEntry, channels_of, message_of
+from smart_cron.config import Config
+from smart_cron.config.alerting import ChannelConfig
+from smart_cron.core.alert import Severity
+from smart_cron.core.errors import InvalidInputError
+from smart_cron.core.message import DeliveryError
+from smart_cron.core.ports import Log
+from smart_cron.core.ports.messages import Channel
+from smart_cron.services.alerts.courier import Courier
+from smart_cron.services.alerts.facts import FactFinder
+from smart_cron.services.alerts.mail_room import MailRoom
+from smart_cron.services.alerts.outage import OutageWatch
+from smart_cron.services.alerts.quiet_hours import QuietHours, read_quiet_hours, read_time
+from smart_cron.services.alerts.routing import CourierSettings, Rules, Wanted
+from smart_cron.services.alerts.sender import LEASE_SECONDS, Sender
+from smart_cron.services.alerts.spool import Spool
+from smart_cron.services.alerts.writing import Compose, Writer
+from smart_cron.wiring import House
+
+PASS_SECONDS = 10.0
+# A mail may take some steps, each with the timeout of the settings: nobody else may take it up meanwhile.
+STEPS = 5
+
+
+def mail_room(house: House, *, on_started: Callable[[str, str, str], None] = lambda *_: None) -> MailRoom:
+    """Return the threads that tell people, not started yet; it is the bell that the master rings."""
+    builder = _Builder(house)
+    return MailRoom(
+        courier=builder.courier(),
+        outage=builder.outage(),
+        new_sender=builder.sender,
+        outbox=house.store.outbox,
+        database=house.store.database,
+        clock=house.clock,
+        log=house.log,
+        name=house.config.node_name,
+        on_started=on_started,
+    )
+
+
+def deliver_once(house: House, *, seconds: float = PASS_SECONDS) -> None:
+    """Tell once what is to be told, and send what is due, for at most so long; the rest stays in the outbox.
+
+    Raise DatabaseError where the database does not serve.
+    """
+    builder, ends_at = _Builder(house), time.monotonic() + seconds
+    if builder.outage().look():
+        return
+    house.store.outbox.release(house.config.node_name)
+    builder.courier().look()
+    due = [channel for channel, after in house.store.outbox.due_channels().items() if not after]
+    threads = [_sending(house, builder.sender(channel), ends_at) for channel in due]
+    for thread in threads:
+        thread.join(max(0.0, ends_at - time.monotonic()))
+
+
+def _sending(house: House, sender: Sender, ends_at: float) -> threading.Thread:
+    def send() -> None:
+        try:
+            sender.send_due(keep_on=lambda: time.monotonic() < ends_at)
+        except Exception as error:  # noqa: BLE001 - the letters stay in the outbox
+            house.log.error("Letters could not be sent", reason=f"{type(error).__name__}: {error}")
+        finally:
+            house.store.database.close()
+
+    # A daemon: a server that hangs must not hold up the end of the pass.
+    thread = threading.Thread(target=send, name="sender", daemon=True)
+    thread.start()
+    return thread
+
+
+class _Builder:
+    """The parts, each from the same settings."""
+
+    def __init__(self, house: House) -> None:
+        self._house, self._settings = house, courier_settings(house.config, house.log)
+        self._entries = channels_of(house.config)
+
+    def courier(self) -> Courier:
+        store = self._house.store
+        return Courier(database=store.database, tellings=store.tellings, settings=self._settings, log=self._house.log)
+
+    def outage(self) -> OutageWatch:
+        house = self._house
+        return OutageWatch(
+            spool=Spool(house.config.state_dir),
+            database=house.store.database,
+            tellings=house.store.tellings,
+            settings=self._settings,
+            compose=self._compose,
+            open_channel=self._open,
+            clock=house.clock,
+            log=house.log,
+        )
+
+    def sender(self, channel: str) -> Sender:
+        house, store = self._house, self._house.store
+        finder = FactFinder(history=store.history, ledger=store.ledger, tasks=store.tasks, node=house.config.node_name)
+        return Sender(
+            channel,
+            database=store.database,
+            outbox=store.outbox,
+            writer=Writer(outbox=store.outbox, finder=finder, compose=self._compose),
+            open_channel=self._open,
+            log=house.log,
+            by=house.config.node_name,
+            lease_seconds=max(LEASE_SECONDS, STEPS * house.config.smtp.timeout_seconds),
+        )
+
+    @property
+    def _compose(self) -> Compose:
+        house = self._house
+        return lambda kind, alerts, facts: message_of(house.config, kind, alerts, facts, now=house.clock.now())
+
+    def _open(self, name: str) -> Channel:
+        entry = self._entries.get(name)
+        if entry is None:
+            raise DeliveryError(f"there is no channel '{name}' in the settings any more.", permanent=True)
+        return entry.open()
+
+
+def courier_settings(config: Config, log: Log) -> CourierSettings:
+    """Return what the courier needs of the settings; a time that cannot be read is told in *log* and left out."""
+    entries = [entry for name, entry in channels_of(config).items() if name not in IMPLIED]
+    return CourierSettings(
+        node=config.node_name,
+        zone=ZoneInfo(config.time_zone),
+        email=config.alert_email,
+        channels=tuple(_wanted(entries, log)),
+        reminder_after=timedelta(minutes=config.alerts.reminder_minutes),
+        fold=timedelta(seconds=config.alerts.fold_seconds),
+    )
+
+
+def _wanted(entries: list[ChannelEntry], log: Log) -> Iterator[Wanted]:
+    for entry in entries:
+        settings = entry.settings
+        if settings is None or not settings.enabled:
+            continue
+        yield Wanted(
+            channel=entry.name,
+            min_severity=Severity(settings.min_severity),
+            alert_types=frozenset(settings.alert_types),
+            groups=frozenset(settings.groups),
+            rules=_rules(entry.name, settings, log),
+        )
+
+
+def _rules(name: str, settings: ChannelConfig, log: Log) -> Rules:
+    quiet: QuietHours | None = None
+    digest_at = None
+    try:
+        quiet = read_quiet_hours(settings.quiet_hours)
+        digest_at = read_time(settings.digest_at) if settings.digest else None
+    except InvalidInputError as error:
+        # Rather at a wrong time than not at all.
+        log.error("Times of a channel cannot be read, its messages leave at once", channel=name, reason=str(error))
+    return Rules(messages_per_hour=settings.messages_per_hour, quiet=quiet, digest_at=digest_at)

@@ -1,0 +1,179 @@
+"""`smart-cron alert`, its list and one alert in full."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, tzinfo
+from typing import Any
+
+import click
+
+from smart_cron.core.alert import Alert, Severity
+from smart_cron.core.alert_columns import alert_columns
+from smart_cron.faces.cli.documents import print_json
+from smart_cron.faces.cli.lazy import LazyGroup
+from smart_cron.faces.cli.options import json_option
+from smart_cron.faces.cli.session import Session, pass_session
+from smart_cron.faces.cli.tables import Cell, Column, show_facts, show_table
+from smart_cron.faces.cli.text import instant_in_full, moment
+
+COMMANDS = {
+    "list": ("alert:list_alerts", "List what is wrong now, newest first."),
+    "show": ("alert:show", "Show all that is known of one alert."),
+    "ack": ("alert_change:ack", "Note that somebody has seen it: no more reminders come."),
+    "resolve": ("alert_change:resolve", "Note that it is mended."),
+    "snooze": ("alert_change:snooze", "Say nothing of it until a time."),
+    "test": ("alert_test:alert_test", "Send a test message over a channel and print the server's answer."),
+}
+COLUMNS = (
+    Column(title="Alert", right=True),
+    Column(title="Severity"),
+    Column(title="State"),
+    Column(title="Type"),
+    Column(title="Task", gives_way=True),
+    Column(title="Times", right=True),
+    Column(title="Last"),
+    Column(title="Message", gives_way=True),
+)
+STYLES = {Severity.CRITICAL: "bold red", Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS)
+def alert() -> None:
+    """See what is wrong, and say that you have seen or mended it."""
+
+
+@click.command("list")
+@click.option("--all", "every", is_flag=True, help="Resolved ones, too.")
+@click.option("--resolved", is_flag=True, help="Resolved ones only.")
+@click.option("--severity", type=click.Choice([str(severity) for severity in Severity]), help="Of this severity.")
+@click.option("--task", "name", metavar="NAME", help="Of this task.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
+@click.option("--before", "before_id", type=click.IntRange(1), metavar="ALERT", help="Older than this one.")
+@json_option
+@pass_session
+def list_alerts(
+    session: Session,
+    /,
+    *,
+    every: bool,
+    resolved: bool,
+    severity: str | None,
+    name: str | None,
+    limit: int,
+    before_id: int | None,
+    as_json: bool,
+) -> None:
+    """List what is wrong now, newest first.
+
+    One line is one cause; how often it happened is counted. An alert is open, seen (acknowledged), snoozed or resolved.
+    """
+    from smart_cron.core.zones import zone
+
+    if every and resolved:
+        raise click.UsageError("--all and --resolved exclude each other.")
+    with session.house() as house:
+        found = house.store.alerts.alerts(
+            resolved=None if every else resolved,
+            severity=Severity(severity) if severity else None,
+            task_id=house.store.tasks.get(name).id if name else None,
+            before_id=before_id,
+            limit=limit,
+        )
+        now, place = house.clock.now(), zone(house.config.time_zone)
+    if as_json:
+        print_json([document(each, now) for each in found])
+        return
+    show_table(COLUMNS, [_row(each, now, place) for each in found], empty=_none(every=every, resolved=resolved))
+
+
+def _none(*, every: bool, resolved: bool) -> str:
+    return "There is no such alert." if every or resolved else "No alert is open."
+
+
+def _row(of: Alert, now: datetime, place: tzinfo) -> Sequence[Cell | str]:
+    return [
+        str(of.id),
+        Cell(str(of.severity), STYLES[of.severity]),
+        Cell(state(of, now), "" if state(of, now) == "open" else "dim"),
+        str(of.cause.alert_type),
+        _about(of),
+        str(of.occurrences),
+        moment(of.last_occurred_at, now=now, zone=place),
+        of.message,
+    ]
+
+
+def _about(of: Alert) -> str:
+    """What it is about: its task, or what of the system, and on which node."""
+    what = of.task_name or of.cause.subtype or "–"
+    return f"{what} @{of.cause.node}" if of.cause.node else what
+
+
+def state(of: Alert, now: datetime) -> str:
+    """Return where an alert stands in one word."""
+    if of.resolved:
+        return "resolved"
+    if of.snoozed_until is not None and of.snoozed_until > now:
+        return "snoozed"
+    return "seen" if of.acknowledged else "open"
+
+
+def document(of: Alert, now: datetime) -> dict[str, Any]:
+    """Return an alert under the names of its columns, and its state."""
+    return {**alert_columns(of), "state": state(of, now)}
+
+
+@click.command()
+@click.argument("number", metavar="ALERT", type=click.IntRange(1))
+@json_option
+@pass_session
+def show(session: Session, /, *, number: int, as_json: bool) -> None:
+    """Show all that is known of one alert: what happened, since when, how often, who was told and who reacted."""
+    from smart_cron.core.zones import zone
+
+    with session.house() as house:
+        found = house.store.alerts.get(number)
+        now, place = house.clock.now(), zone(house.config.time_zone)
+    if as_json:
+        print_json(document(found, now))
+        return
+    show_facts(list(_facts(found, now, place)))
+
+
+def _facts(of: Alert, now: datetime, place: tzinfo) -> Iterator[tuple[str, str]]:
+    def at(instant: datetime | None) -> str | None:
+        return None if instant is None else instant_in_full(instant, zone=place)
+
+    yield "Alert", f"{of.id}, {of.severity}, {state(of, now)}"
+    yield "Type", str(of.cause.alert_type) + (f" ({of.cause.subtype})" if of.cause.subtype else "")
+    yield from _given("Task", of.task_name)
+    yield from _given("Node", of.cause.node)
+    yield "Message", of.message
+    yield "Since", at(of.created_at) or "–"
+    if of.occurrences > 1:
+        yield "Happened", f"{of.occurrences} times, last {at(of.last_occurred_at)}"
+    yield from _given("Run", of.execution_id and f"{of.execution_id} ('smart-cron run show {of.execution_id}')")
+    yield from _given("Details", of.details and _one_line(of.details))
+    yield from _given("Told", at(of.told_at))
+    yield from _given("Reminders", of.reminders)
+    yield from _given("Seen", of.acknowledged and (at(of.acknowledged_at) or "yes") + _by(of.acknowledged_by))
+    yield from _given("Snoozed until", at(of.snoozed_until))
+    yield from _given("Resolved", of.resolved and (at(of.resolved_at) or "yes") + _by(of.resolved_by))
+    yield from _given("Note", of.note)
+
+
+def _by(who: int | str | None) -> str:
+    if who is None:
+        return ""
+    return f" by user {who}" if isinstance(who, int) else f" ({who})"
+
+
+def _one_line(details: Mapping[str, object]) -> str:
+    return json.dumps(dict(details), ensure_ascii=False, default=str)
+
+
+def _given(name: str, value: object) -> Iterator[tuple[str, str]]:
+    if value:
+        yield name, str(value)

@@ -1,0 +1,38 @@
+"""The ASGI application: Django's handler behind the gate."""
+
+from __future__ import annotations
+
+from smart_cron.config import Config
+from smart_cron.core.ports import Log
+from smart_cron.faces.web.desk import Desk
+from smart_cron.faces.web.gate import Gate
+from smart_cron.faces.web.keys import own_key
+from smart_cron.faces.web.limits import RateLimit
+from smart_cron.faces.web.metrics import key_path
+from smart_cron.faces.web.premises import Premises
+from smart_cron.faces.web.pulse import Pulse
+from smart_cron.store.gateway import Store
+
+CLERKS = 4
+MOST_WAITING = 200
+
+
+def open_premises(config: Config, store: Store, log: Log) -> Premises:
+    """Return what views work with. Raise ConfigError where the metrics key cannot be made or used."""
+    own_key(key_path(config))
+    return Premises(
+        config=config,
+        store=store,
+        log=log,
+        desk=Desk("desk", clerks=CLERKS, most_waiting=MOST_WAITING),
+        pulse=Pulse(store, Desk("pulse", clerks=2, most_waiting=4)),
+        pings_by_key=RateLimit(config.web.pings_per_minute),
+        pings_by_address=RateLimit(config.web.pings_per_minute_and_address),
+    )
+
+
+def application(premises: Premises) -> Gate:
+    """Return the application; Django must be set up."""
+    from django.core.handlers.asgi import ASGIHandler
+
+    return Gate(ASGIHandler(), premises)  # type: ignore[no-untyped-call, arg-type, unused-ignore]

@@ -1,0 +1,55 @@
+"""Faults of views: a line in the log, and for the client a number to find it by."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import traceback
+from collections.abc import Awaitable, Callable
+
+from asgiref.sync import markcoroutinefunction
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from smart_cron.faces.web.answers import bad_request, plain
+from smart_cron.faces.web.premises import premises_of
+
+_FRAMES = 5
+
+
+class FailingMiddleware:
+    """The outermost one: refuses foreign host names, and catches what views raise."""
+
+    async_capable, sync_capable = True, False
+
+    def __init__(self, get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]) -> None:
+        self._get_response = get_response
+        markcoroutinefunction(self)
+
+    async def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Pass on what is meant for us: with a name of somebody else's, a page there could read our answers."""
+        try:
+            request.get_host()
+        except DisallowedHost:
+            return bad_request(request)
+        return await self._get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse:
+        """Write it down under a number and tell the number alone (SECURITY 34)."""
+        number = secrets.token_hex(4)
+        frames = traceback.extract_tb(exception.__traceback__)[-_FRAMES:]
+        premises_of(request).log.error(
+            "Request failed",
+            id=number,
+            method=request.method,
+            path=masked(request.path),
+            reason=f"{type(exception).__name__}: {exception}",
+            where=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
+        )
+        return plain(f"Something went wrong here; the log says more under {number}.", 500)
+
+
+def masked(path: str) -> str:
+    """Return a path for the log: the key of a ping is a secret."""
+    return re.sub(r"^(.*/ping/)[^/]+", r"\1***", path)[:500]

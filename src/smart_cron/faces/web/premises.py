@@ -1,0 +1,40 @@
+"""What views work with: settings, store, log, desks and limits, made once and carried along with each request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from smart_cron.config import Config
+from smart_cron.core.ports import Log
+from smart_cron.faces.web.desk import Desk
+from smart_cron.faces.web.limits import RateLimit
+from smart_cron.store.gateway import Store
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from smart_cron.faces.web.pulse import Pulse
+
+# Under this key of the ASGI scope.
+SCOPE_KEY = "smart_cron.premises"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Premises:
+    """One served application. `pulse` has a desk of its own, so that it answers while all others wait."""
+
+    config: Config
+    store: Store
+    log: Log
+    desk: Desk
+    pulse: Pulse
+    pings_by_key: RateLimit
+    pings_by_address: RateLimit
+
+
+def premises_of(request: HttpRequest) -> Premises:
+    """Return what the gate sent along with the request."""
+    found = request.scope[SCOPE_KEY]  # type: ignore[attr-defined]  # there under ASGI
+    assert isinstance(found, Premises)
+    return found

@@ -1,0 +1,22 @@
+"""Every address there is. What is not here is not found."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from smart_cron.faces.web.health import healthz, readyz
+from smart_cron.faces.web.metrics import metrics
+from smart_cron.faces.web.pings import ping
+
+urlpatterns = [
+    path("healthz", healthz),
+    path("readyz", readyz),
+    path("metrics", metrics),
+    path("ping/<str:key>", ping),
+    path("ping/<str:key>/<str:signal>", ping),
+]
+
+handler400 = "smart_cron.faces.web.answers.bad_request"
+handler403 = "smart_cron.faces.web.answers.forbidden"
+handler404 = "smart_cron.faces.web.answers.not_found"
+handler500 = "smart_cron.faces.web.answers.server_error"

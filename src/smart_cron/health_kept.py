@@ -1,0 +1,168 @@
+"""What becomes of an examination: rows, alerts, a line a check in the health log, and once a week a digest.
+
+Each in a thread with a deadline, as the checks themselves: the log may lie on the mount that hangs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from smart_cron.core.alert import AlertType
+from smart_cron.core.alert_rules import read_severities
+from smart_cron.core.errors import SmartCronError
+from smart_cron.core.health import CheckStatus, Finding
+from smart_cron.core.ports import Log
+from smart_cron.health_of import Ward
+from smart_cron.logs.events import open_event_log
+from smart_cron.services.health import Examination, tell, weekly
+from smart_cron.services.health.deadline import Attempt
+from smart_cron.services.metrics.trends import SUBTYPE, success_rate_falls
+
+# The specification's crontab line and the built-in task look at these minutes.
+EVERY = timedelta(minutes=5)
+TRENDS = "success_rates"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What was written. `faults` are sentences about what could not be; `hangs` as of an examination."""
+
+    raised: int = 0
+    resolved: int = 0
+    faults: tuple[str, ...] = ()
+    hangs: bool = False
+
+
+def keep(ward: Ward, examination: Examination) -> Kept:
+    """Write what was found, as far as that is possible within half of what a check may take."""
+    until = time.monotonic() + max(1.0, ward.config.health.probe_seconds / 2)
+    logging = Attempt(lambda: _log(ward, examination), name="health-log")
+    rows = Attempt(lambda: _enter(ward, examination), name="health-rows") if examination.has_database else None
+    faults = [_fault_of(logging, until, "the health log")]
+    if rows is None:
+        faults.append("the database does not serve: nothing was entered and no alert raised there.")
+        return Kept(faults=tuple(filter(None, faults)), hangs=not logging.is_over)
+    faults.append(_fault_of(rows, until, "the rows and alerts"))
+    raised, resolved = rows.result or (0, 0)
+    hangs = not (logging.is_over and rows.is_over)
+    return Kept(raised=raised, resolved=resolved, faults=tuple(filter(None, faults)), hangs=hangs)
+
+
+def _fault_of(attempt: Attempt[Any], until: float, what: str) -> str:
+    if not attempt.wait(until):
+        return f"{what} could not be written in time."
+    if attempt.fault is None:
+        return ""
+    reason = attempt.fault.message if isinstance(attempt.fault, SmartCronError) else repr(attempt.fault)
+    return f"{what} could not be written: {reason}"
+
+
+def _enter(ward: Ward, examination: Examination) -> tuple[int, int]:
+    store = ward.store
+    try:
+        store.health.note(examination.findings)
+        told = tell(examination.findings, store.alerts, read_severities(ward.config.alerts.severities))
+        _tell_trends(ward)
+        _tell_weekly(ward)
+        return told
+    finally:
+        store.database.close()
+
+
+def _tell_trends(ward: Ward) -> None:
+    """Once an hour: raise success rates that fell from one week to the next, and resolve those that rose again."""
+    node, now, store = ward.config.node_name, ward.clock.now(), ward.store
+    hour = f"{now:%Y-%m-%dT%H}"
+    if store.health.last_details(TRENDS, node=node).get("hour") == hour:
+        return
+    alarms = success_rate_falls(store.rollups, now=now)
+    causes = [alarm.cause for alarm in alarms]
+    told = [alert.cause for alert in store.alerts.open_causes(AlertType.SYSTEM_HEALTH)]
+    over = [cause for cause in told if cause.subtype == SUBTYPE and cause not in causes]
+    # One that stands open was told: it is no new event that the week goes on.
+    store.alerts.raise_alarms([alarm for alarm in alarms if alarm.cause not in told])
+    store.alerts.resolve_causes(over, by=TRENDS)
+    store.health.note([_trends_told(len(alarms), node, hour)])
+
+
+def _trends_told(fallen: int, node: str, hour: str) -> Finding:
+    return Finding(
+        check=TRENDS,
+        status=CheckStatus.OK,
+        message=f"success rates of this week and the one before were compared; {fallen} fell.",
+        measured=float(fallen),
+        unit="tasks",
+        node=node,
+        details={"hour": hour},
+    )
+
+
+def _tell_weekly(ward: Ward) -> None:
+    """Raise this week's digest, where this week had none. The row that says so is written last: at least once."""
+    node, now, store = ward.config.node_name, ward.clock.now(), ward.store
+    if not weekly.is_due(store.health.last_details(weekly.NAME, node=node), now):
+        return
+    groups = weekly.grouped(weekly.warnings(ward.config.log_dir, now=now))
+    finding, alarm = weekly.digest(groups, node=node, now=now)
+    if alarm is not None:
+        # Last week's is over: one that stands open would only be counted up.
+        store.alerts.resolve_causes([alarm.cause], by=weekly.NAME)
+        store.alerts.raise_alarms([alarm])
+    store.health.note([finding])
+
+
+def _log(ward: Ward, examination: Examination) -> None:
+    log = open_event_log(ward.config.log_dir, kind="health", level=ward.config.log_level)
+    for finding in examination.findings:
+        _speaking(log, finding)(f"{finding.check}: {finding.message}", **_fields(finding))
+    word = "System is healthy" if examination.is_healthy else "System is unhealthy"
+    log.info(word, checks=len(examination.findings), seconds=round(examination.seconds, 3))
+    log.flush()
+
+
+def _speaking(log: Log, finding: Finding) -> Callable[..., None]:
+    words: dict[CheckStatus, Callable[..., None]] = {
+        CheckStatus.OK: log.info,
+        CheckStatus.WARNING: log.warning,
+        CheckStatus.UNKNOWN: log.error,
+        CheckStatus.CRITICAL: log.critical,
+    }
+    return words[finding.status]
+
+
+def _fields(finding: Finding) -> dict[str, object]:
+    fields = {
+        "check": finding.check,
+        "status": str(finding.status),
+        "remedy": finding.remedy or None,
+        "measured": finding.measured,
+        "threshold": finding.threshold,
+        "unit": finding.unit,
+        "response_time_ms": finding.response_time_ms,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def done_already(ward: Ward, *, seconds: float) -> bool:
+    """Whether somebody has looked in this slot of five minutes; False where that cannot be told in time."""
+    slot = slot_of(ward.clock.now())
+
+    def ask() -> bool:
+        try:
+            return ward.store.health.checked_since(slot)
+        finally:
+            ward.store.database.close()
+
+    attempt = Attempt(ask, name="health-slot")
+    return attempt.wait(time.monotonic() + seconds) and bool(attempt.result)
+
+
+def slot_of(now: datetime) -> datetime:
+    """Return the slot of the built-in task that *now* lies in."""
+    return now - timedelta(
+        minutes=now.minute % (EVERY // timedelta(minutes=1)), seconds=now.second, microseconds=now.microsecond
+    )

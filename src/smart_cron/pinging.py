@@ -1,0 +1,48 @@
+"""Builds what has to do with dead-man's switches beside a master, from a house and its settings."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from smart_cron.channels import guard_of
+from smart_cron.services.notify.ping import START_SECONDS, StartPings
+from smart_cron.services.notify.web_call import WebCaller
+from smart_cron.services.pings.own import SchedulerPing
+from smart_cron.services.pings.watching import SilenceWatch
+from smart_cron.wiring import House
+
+OWN_SECONDS = 10.0
+
+
+def silence_watch(house: House) -> SilenceWatch:
+    """Return who notices that a job elsewhere is silent."""
+    return SilenceWatch(house.store.pings, house.log)
+
+
+def scheduler_ping(house: House) -> SchedulerPing | None:
+    """Return who says elsewhere that this scheduler lives, or None where nobody asks for it."""
+    url = house.config.ping_url.get_secret_value()
+    if not url:
+        return None
+    caller = WebCaller(guard_of(house.config), total_seconds=OWN_SECONDS)
+    return SchedulerPing(
+        node=house.config.node_name,
+        silence=timedelta(seconds=house.config.node_silence_seconds),
+        database=house.store.database,
+        nodes=house.store.nodes,
+        call=lambda: caller.call(url),
+        log=house.log,
+    )
+
+
+def start_pings(house: House) -> StartPings:
+    """Return who tells of the starts of runs, not begun yet."""
+    return StartPings(WebCaller(guard_of(house.config), total_seconds=START_SECONDS), house.log)
+
+
+def one_pass(house: House) -> None:
+    """Do once what a master does each minute. Raise DatabaseError where the database does not serve."""
+    silence_watch(house).look()
+    own_ping = scheduler_ping(house)
+    if own_ping:
+        own_ping.ping()

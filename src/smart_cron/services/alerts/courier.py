@@ -1,0 +1,93 @@
+"""Looks for what is untold and turns it into letters: the decision and the letters are one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from smart_cron.core.alert import Alert, Severity
+from smart_cron.core.delivery import Concern, Told
+from smart_cron.core.errors import DatabaseConflictError
+from smart_cron.core.message import MessageKind
+from smart_cron.core.ports import Database, Log
+from smart_cron.core.ports.outbox import TellingStore
+from smart_cron.core.telling import reminder_marks, severity_to_route, what_to_tell
+from smart_cron.services.alerts.folding import HOUR, Telling, fold
+from smart_cron.services.alerts.routing import CourierSettings, receivers
+
+# A transaction stays short: on SQLite nobody else writes meanwhile.
+ALERTS_AT_ONCE = 200
+TRIES = 5
+# What an unexpected crowd of alerts may cost at one look; the rest is for the next.
+LOOKS_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    told: Told
+    tellings: Sequence[Telling]
+
+
+class Courier:
+    """Decides who is told what, and puts it into the outbox. Not for two threads."""
+
+    def __init__(self, *, database: Database, tellings: TellingStore, settings: CourierSettings, log: Log) -> None:
+        self._database, self._tellings, self._settings, self._log = database, tellings, settings, log
+
+    def look(self) -> int:
+        """Put everything that is to be told into the outbox; return how many letters it became or was added to."""
+        letters = 0
+        for _ in range(LOOKS_AT_ONCE):
+            marks = reminder_marks(self._database.now(), self._settings.reminder_after)
+            if not self._tellings.has_news(marks):
+                break
+            letters += self._again()
+        return letters
+
+    def _again(self) -> int:
+        """Do one transaction, and again from its start after a conflict with another one."""
+        for _ in range(TRIES - 1):
+            try:
+                return self._put_in()
+            except DatabaseConflictError as error:
+                self._log.debug("Alerts are looked at again", reason=str(error))
+        return self._put_in()
+
+    def _put_in(self) -> int:
+        with self._database.transaction():
+            now = self._database.now()
+            found = self._tellings.news(reminder_marks(now, self._settings.reminder_after), limit=ALERTS_AT_ONCE)
+            decisions = [self._decide(concern, now) for concern in found]
+            tellings = [telling for decision in decisions for telling in decision.tellings]
+            channels = sorted({telling.receiver.address.channel for telling in tellings})
+            since = now - max(HOUR, self._settings.fold)
+            traffic = self._tellings.traffic(channels, since=since)
+            letters, additions = fold(tellings, traffic, now=now, settings=self._settings)
+            told = [decision.told for decision in decisions]
+            self._tellings.post(letters=letters, additions=additions, told=told)
+        return len(letters) + len(additions)
+
+    def _decide(self, concern: Concern, now: datetime) -> _Decision:
+        alert = concern.alert
+        kinds = what_to_tell(alert, now=now, reminder_after=self._settings.reminder_after)
+        tellings = [telling for kind in kinds for telling in self._telling(concern, kind, now)]
+        return _Decision(told_of(alert, kinds, heard=bool(tellings), now=now), tellings)
+
+    def _telling(self, concern: Concern, kind: MessageKind, now: datetime) -> list[Telling]:
+        severity = severity_to_route(concern.alert, kind, now=now)
+        return [Telling(concern.alert, kind, each) for each in receivers(concern, severity, self._settings)]
+
+
+def told_of(alert: Alert, kinds: Sequence[MessageKind], *, heard: bool, now: datetime) -> Told:
+    """Return what the alert remembers from now on. What nobody wants to hear is not told again before it changes."""
+    reminders = alert.reminders + 1 if MessageKind.REMINDER in kinds else alert.reminders
+    severity: Severity | None = alert.severity if heard else alert.told_severity
+    return Told(
+        alert_id=alert.id,
+        severity=severity,
+        occurrences=alert.occurrences,
+        resolved=alert.resolved,
+        told_at=now if kinds else alert.told_at,
+        reminders=0 if MessageKind.ALERT in kinds else reminders,
+    )

@@ -1,0 +1,43 @@
+"""Work that may hang: done in a thread that nobody waits for longer than was said.
+
+A thread that waits in the kernel for a disk or a server cannot be ended from here. It is a daemon, so that the process
+can end without it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+_T = TypeVar("_T")
+
+
+class Attempt(Generic[_T]):
+    """One piece of work under way. `result` and `fault` are there once `is_over`."""
+
+    def __init__(self, work: Callable[[], _T], *, name: str) -> None:
+        self._work, self._over = work, threading.Event()
+        self._began = time.monotonic()
+        self.result: _T | None = None
+        self.fault: Exception | None = None
+        self.seconds = 0.0
+        threading.Thread(target=self._run, name=name, daemon=True).start()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, well or not."""
+        return self._over.is_set()
+
+    def wait(self, until: float) -> bool:
+        """Wait for its end, at most until this instant of the monotonic clock; return whether it is over."""
+        return self._over.wait(max(0.0, until - time.monotonic()))
+
+    def _run(self) -> None:
+        try:
+            self.result = self._work()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told as a finding
+            self.fault = error
+        self.seconds = time.monotonic() - self._began
+        self._over.set()

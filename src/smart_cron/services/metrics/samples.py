@@ -1,0 +1,116 @@
+"""What this node uses, once a minute."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from smart_cron.core.ports import Clock
+from smart_cron.core.ports.metrics import SampleStore
+from smart_cron.core.sample import NodeSample
+
+MEGABYTE = 1024 * 1024
+# A mount that hangs lets a call of the kernel hang with it: the other figures are told without it.
+PATIENCE_SECONDS = 2.0
+# A mean over less says nothing: the first sample of a master has none.
+LEAST_CPU_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fullness:
+    """The fullest of some directories, in percent, and what is free there; None where it does not tell."""
+
+    disk_percent: float | None = None
+    inode_percent: float | None = None
+    free_mb: int | None = None
+
+
+class Sampler:
+    """Measures and keeps samples of one node. CPU is the mean since the call before."""
+
+    def __init__(
+        self,
+        *,
+        store: SampleStore,
+        clock: Clock,
+        node: str,
+        directories: Sequence[Path],
+        unrecorded: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        self._store, self._clock, self._node = store, clock, node
+        self._directories, self._unrecorded = directories, unrecorded
+        self._hanging: threading.Thread | None = None
+        psutil.cpu_percent(None)  # From here on counts the first mean.
+        self._since = clock.boottime()
+
+    def sample(self) -> NodeSample:
+        """Measure and keep a sample."""
+        running, waiting = self._store.counts(node=self._node)
+        memory, swap, full = psutil.virtual_memory(), psutil.swap_memory(), self._fullness()
+        sample = NodeSample(
+            node=self._node,
+            sampled_at=self._clock.now(),
+            cpu_percent=self._cpu_percent(),
+            memory_percent=memory.percent,
+            memory_used_mb=(memory.total - memory.available) // MEGABYTE,
+            swap_percent=swap.percent,
+            load_1m=round(os.getloadavg()[0], 2),
+            disk_percent=full.disk_percent,
+            inode_percent=full.inode_percent,
+            disk_free_mb=full.free_mb,
+            running=running,
+            waiting=waiting,
+            unrecorded=self._unrecorded(),
+        )
+        self._store.add(sample)
+        return sample
+
+    def _cpu_percent(self) -> float | None:
+        now = self._clock.boottime()
+        if now - self._since < LEAST_CPU_SECONDS:
+            return None
+        self._since = now
+        return psutil.cpu_percent(None)
+
+    def _fullness(self) -> Fullness:
+        """Ask in a thread of its own, and not again while one still hangs."""
+        if self._hanging is not None and self._hanging.is_alive():
+            return Fullness()
+        answers: list[Fullness] = []
+        thread = threading.Thread(target=lambda: answers.append(fullest(self._directories)), daemon=True)
+        thread.start()
+        thread.join(PATIENCE_SECONDS)
+        self._hanging = thread
+        return answers[0] if answers else Fullness()
+
+
+def fullest(directories: Sequence[Path]) -> Fullness:
+    """Return how full the fullest of these is, passing over those that are missing."""
+    found = [full for full in map(_fullness_of, directories) if full is not None]
+    if not found:
+        return Fullness()
+    disk = max(found, key=lambda full: full.disk_percent or 0.0)
+    inodes = [full.inode_percent for full in found if full.inode_percent is not None]
+    return Fullness(disk.disk_percent, max(inodes, default=None), disk.free_mb)
+
+
+def _fullness_of(directory: Path) -> Fullness | None:
+    try:
+        found = os.statvfs(directory)
+    except OSError:
+        return None
+    return Fullness(
+        # Of what we may use, as df counts: a part is kept for root.
+        _percent(found.f_blocks - found.f_bfree, found.f_blocks - found.f_bfree + found.f_bavail),
+        _percent(found.f_files - found.f_ffree, found.f_files),
+        found.f_bavail * found.f_frsize // MEGABYTE,
+    )
+
+
+def _percent(used: int, whole: int) -> float | None:
+    return round(100 * used / whole, 2) if whole else None

@@ -1,0 +1,127 @@
+"""Every figure of this moment, for those who scrape: the port `FigureStore`. A dozen reads, each along an index."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from smart_cron.core.exported import OTHERS, Figures, TaskFigures
+from smart_cron.core.rollup import hour_of
+from smart_cron.store.queues import BLOCKED_FROM, BLOCKED_UNTIL, DELAYED_RANK, HELD_RANK, QUEUED_RANK
+from smart_cron.store.samples import Samples
+from smart_cron.store.session import Session
+
+_NEXT = "CASE WHEN plannable = 1 THEN next_run_at END"
+_NAMED = (
+    "task_name",
+    "total_successes",
+    "total_failures",
+    "timed_executions",
+    "timed_seconds",
+    "consecutive_failures",
+    "CASE WHEN is_running = 0 THEN 0 ELSE 1 END",
+    "last_run_at",
+    _NEXT,
+)
+_SUMMED = f"""COUNT(*), SUM(total_successes), SUM(total_failures), SUM(timed_executions), SUM(timed_seconds),
+    MAX(consecutive_failures), SUM(CASE WHEN is_running = 0 THEN 0 ELSE 1 END), MAX(last_run_at), MIN({_NEXT})"""
+_MOST_RUN = "FROM smart_cron_tasks_config ORDER BY total_executions DESC, id LIMIT %s"
+_STATE = "CASE WHEN enabled = 0 THEN 'disabled' WHEN invalid_reason IS NULL THEN 'enabled' ELSE 'invalid' END"
+DAY = timedelta(days=1)
+
+
+class FigureReads:
+    """Reads what is exported."""
+
+    def __init__(self, session: Session, samples: Samples) -> None:
+        self._session, self._samples = session, samples
+        self._read, self._instant = session.dialect.read_instant, session.dialect.instant
+
+    def figures(self, *, named: int) -> Figures:
+        """Return every figure of this moment; the *named* tasks with most runs by name, the rest summed up."""
+        now = self._session.now()
+        tasks = self._grouped(f"SELECT {_STATE}, COUNT(*) FROM smart_cron_tasks_config GROUP BY {_STATE}")
+        queue = self._queue()
+        lateness = self._lateness(now)
+        return Figures(
+            taken_at=now,
+            named_tasks=tuple(self._named(named, all_tasks=sum(tasks.values()))),
+            tasks=tasks,
+            open_alerts=self._grouped(
+                "SELECT severity, COUNT(*) FROM smart_cron_alerts WHERE resolved = 0 GROUP BY severity"
+            ),
+            waiting={kind: count for kind, count in queue.items() if kind != "running"},
+            running=queue["running"],
+            deliveries_pending=self._count("SELECT COUNT(*) FROM smart_cron_deliveries WHERE status = 'pending'"),
+            deliveries_failed=self._count(
+                "SELECT COUNT(*) FROM smart_cron_deliveries WHERE status = 'failed' AND created_at >= %s",
+                [self._instant(now - DAY)],
+            ),
+            lateness_runs=int(lateness[0] or 0),
+            lateness_sum=float(lateness[1] or 0),
+            lateness_max=lateness[2],
+            samples=tuple(self._samples.latest()),
+        )
+
+    def _named(self, limit: int, *, all_tasks: int) -> list[TaskFigures]:
+        tasks = [self._task(row) for row in self._session.wide_rows(_NAMED, _MOST_RUN, [limit])]
+        # Somebody may have called a task so: two series of one name are none.
+        named = [task for task in tasks if task.name != OTHERS]
+        if all_tasks > limit:
+            row = self._session.row(
+                f"""SELECT {_SUMMED} FROM smart_cron_tasks_config
+                 WHERE id NOT IN (SELECT id FROM (SELECT id {_MOST_RUN}) AS named)""",
+                [limit],
+            )
+            if row is not None and row[0]:
+                named.append(self._task((OTHERS, *row[1:])))
+        return named
+
+    def _task(self, row: Sequence[Any]) -> TaskFigures:
+        return TaskFigures(
+            name=row[0],
+            successes=int(row[1]),
+            failures=int(row[2]),
+            timed_runs=int(row[3]),
+            timed_seconds=float(row[4]),
+            consecutive_failures=int(row[5]),
+            running=int(row[6]),
+            last_run_at=self._read(row[7]),
+            next_run_at=self._read(row[8]),
+        )
+
+    def _queue(self) -> Counter[str]:
+        index = self._session.dialect.force_index("smart_cron_executions_queue")
+        found: Counter[str] = Counter(waiting=0, delayed=0, queued=0, blocked=0, running=0)
+        for rank, count in self._session.rows(
+            f"""SELECT queue_rank, COUNT(*) FROM smart_cron_executions{index}
+             WHERE queue_rank IS NOT NULL GROUP BY queue_rank"""
+        ):
+            found[_kind(rank)] += count
+        return found
+
+    def _lateness(self, now: datetime) -> Sequence[Any]:
+        since = hour_of(now) - timedelta(hours=1)
+        row = self._session.row(
+            """SELECT SUM(lateness_runs), SUM(lateness_sum), MAX(lateness_max) FROM smart_cron_metrics
+             WHERE period = 'hour' AND bucket_at >= %s""",
+            [self._instant(since)],
+        )
+        return row or (0, 0.0, None)
+
+    def _grouped(self, sql: str) -> Mapping[str, int]:
+        return {str(word): int(count) for word, count in self._session.rows(sql)}
+
+    def _count(self, sql: str, params: Sequence[object] = ()) -> int:
+        row = self._session.row(sql, params)
+        return int(row[0]) if row else 0
+
+
+def _kind(rank: int) -> str:
+    if rank > HELD_RANK:
+        return "waiting"
+    if BLOCKED_FROM <= rank <= BLOCKED_UNTIL:
+        return "blocked"
+    return {HELD_RANK: "running", DELAYED_RANK: "delayed", QUEUED_RANK: "queued"}[rank]

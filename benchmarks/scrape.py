@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
-from smart_cron.metering import metrics_text
 from smart_cron.wiring import open_house
+from smart_cron.wiring.metering import metrics_text
 
 if __name__ == "__main__":
     house = open_house()

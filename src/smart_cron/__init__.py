@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from smart_cron.classes_alert import SmartCronAlert
-    from smart_cron.classes import SmartCronRunner
-    from smart_cron.classes_health import SmartCronHealth
+    from smart_cron.classes import SmartCronAlert, SmartCronHealth, SmartCronRunner
     from smart_cron.logs.logger import SmartCronLogger
 
 __version__ = "0.1.0"
@@ -16,20 +14,12 @@ __all__ = ["SmartCronAlert", "SmartCronHealth", "SmartCronLogger", "SmartCronRun
 
 def __getattr__(name: str) -> Any:
     """Load the specification's classes when they are asked for, so that a command's start stays quick."""
-    if name == "SmartCronRunner":
-        from smart_cron.classes import SmartCronRunner
-
-        return SmartCronRunner
-    if name == "SmartCronAlert":
-        from smart_cron.classes_alert import SmartCronAlert
-
-        return SmartCronAlert
-    if name == "SmartCronHealth":
-        from smart_cron.classes_health import SmartCronHealth
-
-        return SmartCronHealth
     if name == "SmartCronLogger":
         from smart_cron.logs.logger import SmartCronLogger
 
         return SmartCronLogger
+    if name in __all__:
+        from smart_cron import classes
+
+        return getattr(classes, name)
     raise AttributeError(f"module 'smart_cron' has no attribute {name!r}")

@@ -11,10 +11,10 @@ import pytest
 
 from smart_cron.config import load_config
 from smart_cron.core.health import CheckStatus, Finding
-from smart_cron.health_kept import Kept, done_already, keep, slot_of
-from smart_cron.health_of import Ward, ward_of
 from smart_cron.services.health import Examination
 from smart_cron.wiring import House, open_house, prepare
+from smart_cron.wiring.health_kept import Kept, done_already, keep, slot_of
+from smart_cron.wiring.health_of import Ward, ward_of
 
 SECONDS = 60.0
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from tests.notify.sinks import Mailbox, mail_server, web_sink
 
-from smart_cron.channels import channel_problems, channels_of, mail_server_of, message_of, send_alert_mail
 from smart_cron.config import Config, load_config
 from smart_cron.core.alert import Alarm, AlertType, Cause, Severity
 from smart_cron.core.errors import ConfigError
 from smart_cron.core.message import DeliveryError, Message, MessageKind
 from smart_cron.services.notify.tested import FILE, TestResult, last_tests, remember
 from smart_cron.wiring import open_house, prepare
+from smart_cron.wiring.channels import channel_problems, channels_of, mail_server_of, message_of, send_alert_mail
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CANARY = "canary-7c1f"

@@ -38,6 +38,10 @@ class Severity(StrEnum):
         return self.rank <= least.rank
 
 
+# The subtype of what a job elsewhere raises is this and the job's name.
+PING_PREFIX = "ping:"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
     """What makes two alerts the same one. Without a task it is the system's, of one node or of all (None).

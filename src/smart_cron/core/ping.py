@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from smart_cron.core.alert import Alarm, AlertType, Cause, Severity
+from smart_cron.core.alert import PING_PREFIX, Alarm, AlertType, Cause, Severity
 from smart_cron.core.errors import InvalidInputError, SmartCronError
 from smart_cron.core.harmless import without_escapes
 from smart_cron.core.spans import span
@@ -109,7 +109,7 @@ class PingCheck:
 
 def cause_of(name: str) -> Cause:
     """Return what the alerts of the check *name* are about."""
-    return Cause(alert_type=AlertType.SYSTEM_HEALTH, subtype=f"ping:{name}")
+    return Cause(alert_type=AlertType.SYSTEM_HEALTH, subtype=f"{PING_PREFIX}{name}")
 
 
 NOBODY_LISTENS = Cause(alert_type=AlertType.SYSTEM_HEALTH, subtype="ping_listener")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from smart_cron.core.alert import Alert, AlertType, Severity
+from smart_cron.core.alert import PING_PREFIX, Alert, AlertType, Cause, Severity
 from smart_cron.core.delivery import ReminderMarks
 from smart_cron.core.message import MessageKind
 
@@ -83,9 +83,16 @@ def severity_to_route(alert: Alert, kind: MessageKind, *, now: datetime) -> Seve
     return Severity.CRITICAL if is_old and alert.severity is Severity.ERROR else alert.severity
 
 
-def is_mailed(alert_type: AlertType, severity: Severity) -> bool:
-    """Whether those hear of it who only gave an address: failures in a row, timeouts, what hangs, critical health."""
-    return alert_type in _MAILED_TYPES or (alert_type in _MAILED_WHEN_CRITICAL and severity is Severity.CRITICAL)
+def is_mailed(cause: Cause, severity: Severity) -> bool:
+    """Whether those hear of it who only gave an address.
+
+    They do of failures in a row, timeouts, what hangs, jobs elsewhere that are late or failed, and critical health.
+    """
+    if cause.alert_type in _MAILED_TYPES:
+        return True
+    if (cause.subtype or "").startswith(PING_PREFIX) and severity.reaches(Severity.ERROR):
+        return True
+    return cause.alert_type in _MAILED_WHEN_CRITICAL and severity is Severity.CRITICAL
 
 
 def next_try_after(attempts: int) -> timedelta:

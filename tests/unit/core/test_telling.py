@@ -141,7 +141,12 @@ def test_a_warning_never_concerns_them() -> None:
     ],
 )
 def test_mail_is_for_the_cases_of_the_specification(alert_type: AlertType, severity: Severity, mailed: bool) -> None:
-    assert is_mailed(alert_type, severity) is mailed
+    assert is_mailed(Cause(alert_type=alert_type), severity) is mailed
+
+
+def test_a_job_elsewhere_is_mailed_as_one_of_ours_is() -> None:
+    assert is_mailed(Cause(alert_type=AlertType.SYSTEM_HEALTH, subtype="ping:backup"), Severity.ERROR)
+    assert not is_mailed(Cause(alert_type=AlertType.SYSTEM_HEALTH, subtype="ping_listener"), Severity.ERROR)
 
 
 @given(st.integers(1, 100_000), st.integers(0, 40), st.integers(0, 10**7))

@@ -15,8 +15,8 @@ from smart_cron.faces.cli.session import Session, pass_session
 from smart_cron.faces.cli.text import printable
 
 if TYPE_CHECKING:
-    from smart_cron.channels import ChannelEntry
     from smart_cron.config import Config
+    from smart_cron.wiring.channels import ChannelEntry
 
 # Pings have no words: they are tried by the run of a task.
 UNTRIED = ("ping",)
@@ -65,7 +65,7 @@ def alert_test(
 
 
 def _entry(config: Config, name: str) -> ChannelEntry:
-    from smart_cron.channels import channels_of
+    from smart_cron.wiring.channels import channels_of
 
     entries = {key: entry for key, entry in channels_of(config).items() if key not in UNTRIED}
     if name not in entries:
@@ -108,8 +108,8 @@ def _require_no_fault(entry: ChannelEntry) -> None:
 
 
 def _tried(config: Config, entry: ChannelEntry, target: str) -> tuple[str, DeliveryError | None]:
-    from smart_cron.channels import message_of
     from smart_cron.engine.clock import SystemClock
+    from smart_cron.wiring.channels import message_of
 
     message = message_of(config, MessageKind.TEST, (), now=SystemClock().now())
     channel = entry.open()

@@ -95,7 +95,7 @@ def _folder_problems(config: Config) -> Iterator[str]:
 
 
 def _channel_problems(config: Config) -> Iterator[str]:
-    from smart_cron.channels import channel_problems
+    from smart_cron.wiring.channels import channel_problems
 
     yield from channel_problems(config)
 

@@ -163,8 +163,8 @@ def _receivers(config: Config) -> Iterator[str]:
 
 
 def _receiver_faults(config: Config) -> Iterator[str]:
-    from smart_cron.channels import channel_problems
     from smart_cron.services.notify.tested import last_tests
+    from smart_cron.wiring.channels import channel_problems
 
     yield from channel_problems(config)
     for name, test in last_tests(config.state_dir).items():

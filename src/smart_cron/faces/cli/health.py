@@ -20,8 +20,8 @@ from smart_cron.faces.cli.text import printable
 
 if TYPE_CHECKING:
     from smart_cron.config import Config
-    from smart_cron.health_kept import Kept
     from smart_cron.services.health import Examination
+    from smart_cron.wiring.health_kept import Kept
 
 COLOURS = {
     CheckStatus.OK: "green",
@@ -44,8 +44,8 @@ def health(session: Session, /, *, quiet: bool, as_json: bool) -> None:
 
     From a crontab, without a terminal and without options, it looks only where nobody has in these five minutes.
     """
-    from smart_cron.health_kept import done_already, keep
-    from smart_cron.health_of import look_after, ward_of
+    from smart_cron.wiring.health_kept import done_already, keep
+    from smart_cron.wiring.health_of import look_after, ward_of
 
     config = session.config()
     _require_home(config)

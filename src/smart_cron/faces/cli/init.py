@@ -33,8 +33,8 @@ def init(session: Session, /, *, user: str | None, dry_run: bool) -> None:
     if user is not None:
         _for_everyone(user, dry_run=dry_run)
         return
-    from smart_cron.builtin import enter_builtin_tasks
     from smart_cron.wiring import prepare
+    from smart_cron.wiring.builtin import enter_builtin_tasks
 
     config = session.config()
     done = _missing(config) if dry_run else [*prepare(config), *enter_builtin_tasks(config)]
@@ -47,9 +47,9 @@ def init(session: Session, /, *, user: str | None, dry_run: bool) -> None:
 
 
 def _for_everyone(user: str, *, dry_run: bool) -> None:
-    from smart_cron.builtin import enter_builtin_tasks
     from smart_cron.config import SYSTEM_FILE, load_config
     from smart_cron.installation import FOLDERS, prepare_for_everyone, require_installer
+    from smart_cron.wiring.builtin import enter_builtin_tasks
 
     if os.environ.get("SMART_CRON_HOME"):
         raise click.UsageError("--user and SMART_CRON_HOME exclude each other: unset the variable.")

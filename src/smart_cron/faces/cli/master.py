@@ -78,8 +78,8 @@ def _once(house: House, *, as_json: bool) -> None:
 
 def _tell(house: House) -> None:
     """People are told of what the pass saw; what cannot be sent within some seconds is for the next one."""
-    from smart_cron.caretaking import do_chores_once
-    from smart_cron.courier import deliver_once
+    from smart_cron.wiring.caretaking import do_chores_once
+    from smart_cron.wiring.courier import deliver_once
 
     do_chores_once(house)
     try:
@@ -95,7 +95,7 @@ def _forever(house: House) -> None:
             f"The master works for node '{house.config.node_name}'; its log is in {house.config.log_dir}. "
             "Ctrl-C ends it, running tasks go on."
         )
-    from smart_cron.caretaking import cared_for
+    from smart_cron.wiring.caretaking import cared_for
 
     with cared_for(house) as bell:
         house.master(bell=bell).run(on_wait=note)

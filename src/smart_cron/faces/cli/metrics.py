@@ -27,7 +27,7 @@ def metrics(session: Session, /, *, file: Path | None, as_json: bool) -> None:
     """
     if file is not None and as_json:
         raise click.UsageError("--write writes the text that Prometheus reads: leave out --json.")
-    from smart_cron.metering import metrics_text, write_textfile
+    from smart_cron.wiring.metering import metrics_text, write_textfile
 
     with session.house() as house:
         if file is not None:

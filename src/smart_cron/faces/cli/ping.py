@@ -82,7 +82,9 @@ def add(session: Session, /, *, name: str, dry_run: bool, **given: Any) -> None:
     click.echo(f"Check '{name}' was added. Its address, which is a secret and shown this once:")
     _print_address(key, session)
     if not terms.alert_email:
-        click.echo("Without --alert-email its alerts go to those channels of the settings that take errors.")
+        click.echo(
+            "Without --alert-email its alerts go to the settings' alert_email, and to channels that take errors."
+        )
 
 
 @click.command("list")

@@ -73,7 +73,7 @@ def receivers(concern: Concern, severity: Severity, settings: CourierSettings) -
 def _all(concern: Concern, severity: Severity, settings: CourierSettings) -> Iterator[Receiver]:
     alert = concern.alert
     own = _own_address(alert)
-    if own or is_mailed(alert.cause.alert_type, severity):
+    if own or is_mailed(alert.cause, severity):
         if email := own or concern.email or settings.email:
             yield Receiver(Address(EMAIL, email), Rules())
         if concern.slack:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from smart_cron.channels import IMPLIED, ChannelEntry, channels_of, message_of
 from smart_cron.config import Config
 from smart_cron.config.alerting import ChannelConfig
 from smart_cron.core.alert import Severity
@@ -26,6 +25,7 @@ from smart_cron.services.alerts.sender import LEASE_SECONDS, Sender
 from smart_cron.services.alerts.spool import Spool
 from smart_cron.services.alerts.writing import Compose, Writer
 from smart_cron.wiring import House
+from smart_cron.wiring.channels import IMPLIED, ChannelEntry, channels_of, message_of
 
 PASS_SECONDS = 10.0
 # A mail may take some steps, each with the timeout of the settings: nobody else may take it up meanwhile.

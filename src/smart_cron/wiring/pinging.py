@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from smart_cron.channels import guard_of
 from smart_cron.services.notify.ping import START_SECONDS, StartPings
 from smart_cron.services.notify.web_call import WebCaller
 from smart_cron.services.pings.own import SchedulerPing
 from smart_cron.services.pings.watching import SilenceWatch
 from smart_cron.wiring import House
+from smart_cron.wiring.channels import guard_of
 
 OWN_SECONDS = 10.0
 

@@ -87,7 +87,7 @@ class SmartCronAlert:
 
         Raise InvalidInputError for what is no address, UnknownAlertError for a number that no alert has.
         """
-        from smart_cron.channels import send_alert_mail
+        from smart_cron.wiring.channels import send_alert_mail
 
         _refuse([*_address_problems(email)])
         numbers = [alert["id"] for alert in self.get_active_alerts()] if alert_id is None else [alert_id]

@@ -16,11 +16,11 @@ from smart_cron.core.alert_rules import read_severities
 from smart_cron.core.errors import SmartCronError
 from smart_cron.core.health import CheckStatus, Finding
 from smart_cron.core.ports import Log
-from smart_cron.health_of import Ward
 from smart_cron.logs.events import open_event_log
 from smart_cron.services.health import Examination, tell, weekly
 from smart_cron.services.health.deadline import Attempt
 from smart_cron.services.metrics.trends import SUBTYPE, success_rate_falls
+from smart_cron.wiring.health_of import Ward
 
 # The specification's crontab line and the built-in task look at these minutes.
 EVERY = timedelta(minutes=5)

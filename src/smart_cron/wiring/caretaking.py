@@ -33,8 +33,8 @@ class Chore:
 def chores(house: House) -> Sequence[Chore]:
     """Return what this node does beside running tasks."""
     # Late, since nobody but a master needs what they bring along.
-    from smart_cron.metering import new_sampler, trace_export, write_textfile
-    from smart_cron.pinging import scheduler_ping, silence_watch
+    from smart_cron.wiring.metering import new_sampler, trace_export, write_textfile
+    from smart_cron.wiring.pinging import scheduler_ping, silence_watch
 
     todo = [
         Chore(name="node sample", every_seconds=60, act=new_sampler(house).sample),
@@ -62,8 +62,8 @@ def do_chores_once(house: House) -> None:
 @contextmanager
 def cared_for(house: House) -> Iterator[Bell]:
     """Do the chores, and tell people, for as long as the master works; yield the bell that it rings."""
-    from smart_cron.courier import mail_room
-    from smart_cron.pinging import start_pings
+    from smart_cron.wiring.courier import mail_room
+    from smart_cron.wiring.pinging import start_pings
 
     stopping = threading.Event()
     thread = threading.Thread(target=_do_chores, args=(house, stopping), name="chores", daemon=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from smart_cron.core.health import Finding
-from smart_cron.health_kept import keep
-from smart_cron.health_of import look_after, ward_of
 from smart_cron.wiring import House, open_house
+from smart_cron.wiring.health_kept import keep
+from smart_cron.wiring.health_of import look_after, ward_of
 
 if TYPE_CHECKING:
     from smart_cron.logs.logger import SmartCronLogger

@@ -23,6 +23,12 @@ TABLES = (
     "smart_cron_audit_log",
     "smart_cron_nodes",
     "smart_cron_holds",
+    "smart_cron_health_checks",
+    "smart_cron_metrics",
+    "smart_cron_rate_limits",
+    "smart_cron_deliveries",
+    "smart_cron_node_samples",
+    "smart_cron_ping_checks",
 )
 
 

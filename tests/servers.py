@@ -206,6 +206,8 @@ class PostgreSql(Server):
     package = "postgresql"
     # Fast: the default waits for every client to leave.
     stop_signal = signal.SIGINT
+    # Part of its socket's name; it listens there only.
+    port = 5432
 
     def __init__(self) -> None:
         super().__init__()
@@ -220,6 +222,7 @@ class PostgreSql(Server):
     def command(self) -> list[str]:
         settings = {
             "listen_addresses": "",
+            "port": str(self.port),
             "unix_socket_directories": str(self.folder),
             "shared_buffers": "64MB",
             "timezone": "Pacific/Auckland",
@@ -233,12 +236,12 @@ class PostgreSql(Server):
         ]
 
     def answers(self) -> bool:
-        ready = [postgres_program("pg_isready"), "-h", str(self.folder), "-U", "postgres", "-q"]
+        ready = [postgres_program("pg_isready"), "-h", str(self.folder), "-p", str(self.port), "-U", "postgres", "-q"]
         return subprocess.run(ready, capture_output=True, check=False, timeout=START_SECONDS).returncode == 0
 
     def run_sql(self, sql: str, database: str = "postgres") -> str:
-        client = [postgres_program("psql"), "-X", "-h", str(self.folder), "-U", "postgres", "-d", database, "-At"]
-        return run([*client, "-v", "ON_ERROR_STOP=1", "-q"], sql)
+        where = ["-h", str(self.folder), "-p", str(self.port), "-U", "postgres", "-d", database]
+        return run([postgres_program("psql"), "-X", *where, "-At", "-v", "ON_ERROR_STOP=1", "-q"], sql)
 
     def url(self, database: str) -> str:
         return f"postgresql://postgres@/{database}?host={quote(str(self.folder), safe='')}"

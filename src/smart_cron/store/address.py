@@ -103,4 +103,8 @@ def _postgresql_options(asked: dict[str, str], timeout_seconds: float) -> dict[s
         "tcp_user_timeout": milliseconds,
         "application_name": "smart-cron",
     }
-    return options | {name: asked[name] for name in ("sslmode", "sslrootcert") if name in asked}
+    tls = {name: asked[name] for name in ("sslmode", "sslrootcert") if name in asked}
+    if "sslrootcert" in tls:
+        # Whoever names an authority means it: libpq would go on without TLS where a server has none.
+        tls.setdefault("sslmode", "verify-full")
+    return options | tls

@@ -95,7 +95,8 @@ class Ground:
         return program
 
     def insert(self, tasks: Sequence[TaskPlan]) -> None:
-        """Write the tasks."""
+        """Write the tasks; they are the only ones."""
+        self.connection.execute("DELETE FROM smart_cron_tasks_config WHERE origin = 'builtin'")
         insert_tasks(self.connection, tasks, worker=self.worker, records=self.records)
 
     def read_ledger(self) -> list[dict[str, Any]]:

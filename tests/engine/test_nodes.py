@@ -123,7 +123,10 @@ def test_a_frozen_node_is_silent_and_goes_on_when_it_is_woken(make_node: MakeNod
     assert row(run) == ("success", "one", 0)
 
 
-def test_a_node_that_was_struck_out_corrects_the_loss_by_its_late_word(make_node: MakeNode, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_back", [False, True], ids=["while it slept", "after it was back"])
+def test_a_node_that_was_struck_out_corrects_the_loss_by_its_late_word(
+    make_node: MakeNode, tmp_path: Path, *, is_back: bool
+) -> None:
     one, two = make_node("one"), make_node("two")
     gate = tmp_path / "gate"
     os.mkfifo(gate)
@@ -138,8 +141,11 @@ def test_a_node_that_was_struck_out_corrects_the_loss_by_its_late_word(make_node
     assert statuses(one) == ["lost"]
     assert one.house.store.tasks.get("long").total_failures == 1
 
-    os.kill(frozen.pid, signal.SIGCONT)
+    if is_back:
+        os.kill(frozen.pid, signal.SIGCONT)
+        wait_until(lambda: states(one)["one"] == "alive", "the node to be back")
     gate.write_text("go")
+    os.kill(frozen.pid, signal.SIGCONT)
 
     wait_until(lambda: statuses(one) == ["success"], "the late word")
     [run] = one.runs()

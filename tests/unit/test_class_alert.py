@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from smart_cron import SmartCronAlert, channels
+from smart_cron import SmartCronAlert
 from smart_cron.config import load_config
 from smart_cron.core.errors import DatabaseUnavailableError, InvalidInputError, UnknownAlertError
 from smart_cron.core.task import TaskDefinition
-from smart_cron.wiring import House, open_house, prepare
+from smart_cron.wiring import House, channels, open_house, prepare
 
 FAILURE = {"alert_type": "task_failure", "message": "Payment export failed"}
 

@@ -108,6 +108,7 @@ class Cycle:
             clock=clock,
             log=log,
             jitter=jitter,
+            reopen_lost=stores.nodes.reopen_lost,
             severities=lambda: self._settings.severities,
             anomalies=AnomalyWatch(stores.pasts) if stores.pasts else None,
             recorded=stores.recorded,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -45,11 +45,13 @@ class Recorder:
         clock: Clock,
         log: Log,
         jitter: Callable[[], float],
+        reopen_lost: Callable[[Sequence[tuple[int, str]]], set[str]] = lambda _: set(),
         severities: Callable[[], Severities] = lambda: USUAL_SEVERITIES,
         anomalies: AnomalyWatch | None = None,
         recorded: RecordedRuns | None = None,
     ) -> None:
         self._records, self._clock, self._log, self._jitter = records, clock, log, jitter
+        self._reopen_lost = reopen_lost
         self._severities, self._anomalies, self._recorded = severities, anomalies, recorded
         self._starts: dict[str, tuple[int, datetime]] = {}
         self._ends: dict[str, _Ended] = {}
@@ -92,12 +94,21 @@ class Recorder:
         if not self._written:
             return []
         by_run = {ended.end.run_id: ended for ended in self._written}
-        still_open = self._records.lock_open([(ended.end.execution_id, ended.end.run_id) for ended in self._written])
+        still_open = self._lock_open([(ended.end.execution_id, ended.end.run_id) for ended in self._written])
         settlements = self._decide([(run, by_run[run.run_id]) for run in still_open], now)
         if self._anomalies is not None:
             settlements = self._anomalies.judged(settlements)
         self._records.settle(settlements, now=now)
         return settlements
+
+    def _lock_open(self, keys: Sequence[tuple[int, str]]) -> list[OpenRun]:
+        """Lock what is open, and what others took for lost while it ran on here: this is its own node's word."""
+        still_open = self._records.lock_open(keys)
+        if len(still_open) == len(keys):
+            return still_open
+        found = {run.run_id for run in still_open}
+        reopened = self._reopen_lost([key for key in keys if key[1] not in found])
+        return [*still_open, *self._records.lock_open([key for key in keys if key[1] in reopened])]
 
     def _decide(self, runs: Iterable[tuple[OpenRun, _Ended]], now: datetime) -> list[Settlement]:
         """Decide in the order of the ends: what is recorded together may be several runs of one task."""

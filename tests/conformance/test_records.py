@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from tests.conformance.scene import FAILED, MINUTE, NOON, SECOND, Scene, settlement
 
 from smart_cron.core.errors import DatabaseConflictError
-from smart_cron.core.run import AlertDraft, EndCause, ErrorType, Status
+from smart_cron.core.run import AlertDraft, EndCause, ErrorType, Status, Trigger
 from smart_cron.core.task import OnOverlap
+from smart_cron.store.gateway import open_store
 
 
 def test_an_outcome_is_written_whole(scene: Scene) -> None:
@@ -344,3 +346,24 @@ def test_what_waits_behind_a_run_that_was_deleted_goes_on(scene: Scene) -> None:
         scene.store.claims.block([run.execution_id for run in scene.store.claims.lock_waiting(limit=9)])
     scene.store.records.heal_projections()
     assert scene.statuses() == ["waiting"]
+
+
+def test_what_a_person_wrote_into_a_number_by_sql_blocks_no_result(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'smart-cron.db'}", alias="typeless")
+    store.database.migrate()
+    scene = Scene(store)
+    scene.requested("report")
+    claims = scene.claim()
+    scene.sql(
+        """UPDATE smart_cron_tasks_config SET failure_threshold = 'x', consecutive_failures = 'y',
+            max_retries = 'many', total_successes = '', anomaly_tolerance = '0,5', ping_url = 7"""
+    )
+    scene.sql("UPDATE smart_cron_executions SET triggered_by = 'by me', cancel_reason = 'boredom', priority = 'high'")
+
+    [run] = scene.settle(claims, **FAILED)
+
+    assert (run.failure_threshold, run.max_retries, run.anomaly_tolerance) == (5, 0, 0.0)
+    assert (run.triggered_by, run.cancel_reason, run.priority) == (Trigger.CRON, None, 5)
+    [row] = scene.store.history.runs()
+    assert row["status"] == "failed"
+    store.database.close()

@@ -33,6 +33,7 @@ class Nodes:
         *beaten* is the number that its state directory remembers. Raise NodeNameTakenError where another state
         directory has this name and lives or holds runs, RestoredDatabaseError where the database remembers less.
         """
+        self._session.follow_by_hand()
         return self._session.again(lambda: self._register(node, beaten, silence))
 
     def _register(self, node: NodeIdentity, beaten: int, silence: timedelta) -> int:
@@ -89,6 +90,7 @@ class Nodes:
 
     def beat(self, node: NodeIdentity, *, beaten: int, silence: timedelta) -> int:
         """Say that the node lives; return the new number of its heartbeats. Raises as `register` does."""
+        self._session.follow_by_hand()
         self._session.follow_file()
         now = self._session.dialect.now_expression
         changed = self._session.execute(

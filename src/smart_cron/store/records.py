@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from math import isfinite
 from typing import Any
 
 from smart_cron.core.errors import DatabaseConflictError
@@ -103,9 +104,9 @@ class Records:
             "task_name": row[3],
             "attempt": row[4],
             "scheduled_for": self._read(row[5]),
-            "triggered_by": Trigger(row[6]),
-            "priority": row[7],
-            "cancel_reason": ErrorType(row[8]) if row[8] else None,
+            "triggered_by": _readable(row[6], Trigger, Trigger.CRON),
+            "priority": _number(row[7], 5),
+            "cancel_reason": _readable(row[8], ErrorType, None),
             "group": row[17],
             "node": row[18],
             "is_catch_up": bool(row[19]),
@@ -114,16 +115,16 @@ class Records:
             return OpenRun(**own, task_exists=False)
         return OpenRun(
             **own,
-            max_retries=row[9],
-            retry_delay_seconds=row[10],
+            max_retries=_number(row[9], 0),
+            retry_delay_seconds=_number(row[10], 60),
             retry_lost=bool(row[11]),
             success_exit_codes=_readable(row[12], definitions.read_exit_codes, (0,)),
-            failure_threshold=row[13],
-            consecutive_failures=row[14],
+            failure_threshold=_number(row[13], 5),
+            consecutive_failures=_number(row[14], 0),
             alert_on_failure=bool(row[15]),
-            total_successes=row[20],
-            anomaly_tolerance=row[21],
-            ping_url=row[22],
+            total_successes=_number(row[20], 0),
+            anomaly_tolerance=float(row[21]) if isinstance(row[21], int | float) and isfinite(row[21]) else 0.0,
+            ping_url=row[22] if isinstance(row[22], str) else None,
             has_open_alerts=bool(row[23]),
         )
 
@@ -251,5 +252,10 @@ def _readable(text: str | None, read: Any, otherwise: Any) -> Any:
     """Return what a column says; a row that says nonsense is settled by the default and not left open."""
     try:
         return read(text) if text else otherwise
-    except ValueError:
+    except (ValueError, TypeError, AttributeError):
         return otherwise
+
+
+def _number(value: object, otherwise: int) -> int:
+    """Return a whole number; SQLite keeps any text in any column."""
+    return value if isinstance(value, int) else otherwise

@@ -36,8 +36,8 @@ class Session:
         self._threads = threading.local()
         self.dialect: Dialect = DIALECTS[self.connection.vendor]
         self._secret = str(self.connection.settings_dict.get("PASSWORD") or "")
-        self._fairness = Fairness(time.monotonic, time.sleep) if self.dialect.name == "sqlite" else None
-        self._spelled = as_sqlite_reads_it if self.dialect.name == "sqlite" else as_it_is
+        self._is_sqlite = self.dialect.name == "sqlite"
+        self._spelled = as_sqlite_reads_it if self._is_sqlite else as_it_is
         self._data_version: tuple[Any, ...] | None = None
         connection_created.connect(_prepare, dispatch_uid="smart_cron.store")
 
@@ -56,8 +56,10 @@ class Session:
         if self.connection.in_atomic_block:
             yield
             return
-        if self._fairness:
-            self._fairness.before()
+        fairness = self._fairness()
+        if fairness:
+            self._follow()
+            fairness.before()
         try:
             with told_in_ours(self._secret), atomic(using=self.alias):
                 yield
@@ -66,8 +68,17 @@ class Session:
             self.close()
             raise
         finally:
-            if self._fairness:
-                self._fairness.after()
+            if fairness:
+                fairness.after()
+
+    def _fairness(self) -> Fairness | None:
+        """Return this thread's own, on SQLite: what another thread held is its waiting."""
+        if not self._is_sqlite:
+            return None
+        found: Fairness | None = getattr(self._threads, "fairness", None)
+        if found is None:
+            found = self._threads.fairness = Fairness(time.monotonic, time.sleep)
+        return found
 
     def again(self, work: Callable[[], _T]) -> _T:
         """Run *work* in a transaction, and again from its start after a conflict with another one."""
@@ -128,6 +139,8 @@ class Session:
     @contextmanager
     def _cursor(self) -> Iterator[Any]:
         connection = self.connection
+        if self._is_sqlite and not connection.in_atomic_block:
+            self._follow()
         try:
             with told_in_ours(self._secret), connection.wrap_database_errors, closing(new_cursor(connection)) as cursor:
                 yield cursor
@@ -151,6 +164,14 @@ class Session:
             return True
         before, self._data_version = self._data_version, self.row(self.dialect.data_version_sql)
         return before != self._data_version
+
+    def follow_by_hand(self) -> None:
+        """Let this thread go over to another SQLite file by `follow_file` alone: a master must know its database."""
+        self._threads.follows_by_hand = True
+
+    def _follow(self) -> None:
+        if not getattr(self._threads, "follows_by_hand", False):
+            self.follow_file()
 
     def follow_file(self) -> None:
         """Hang up where another file has taken the place of SQLite's: a restore puts it there under our feet."""

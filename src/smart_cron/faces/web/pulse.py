@@ -54,7 +54,6 @@ class Pulse:
         self.ready, self.healthy = Answer(self._is_ready, desk), Answer(self._is_healthy, desk)
 
     def _is_ready(self) -> bool:
-        self._store.session.follow_file()
         if time.monotonic() >= self._schema_until:
             self._schema_until = 0.0
             self._store.database.check()

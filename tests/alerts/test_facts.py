@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.conformance.scene import FAILED, NOON, SECOND, Scene
 
-from smart_cron.services.alerts.facts import LINES, FactFinder
+from smart_cron.services.alerts import facts as facts_module
+from smart_cron.services.alerts.facts import LINES, FactFinder, last_lines
 from smart_cron.store.gateway import open_store
 
 
@@ -21,9 +24,9 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     store.database.close()
 
 
-def finder(scene: Scene, *, node: str = "one") -> FactFinder:
+def finder(scene: Scene, *, node: str = "one", written: Callable[[str], float] = os.path.getmtime) -> FactFinder:
     store = scene.store
-    return FactFinder(history=store.history, ledger=store.ledger, tasks=store.tasks, node=node)
+    return FactFinder(history=store.history, ledger=store.ledger, tasks=store.tasks, node=node, written=written)
 
 
 def script(folder: Path) -> str:
@@ -53,6 +56,15 @@ def test_a_long_complaint_leaves_no_room_for_the_rest(scene: Scene) -> None:
     assert facts.last_lines == tuple(f"error {number}" for number in range(100 - LINES, 100))
 
 
+def test_the_newest_lines_are_shown_of_both_streams_and_a_progress_bar_is_one() -> None:
+    printed = "\n".join(f"line {number}" for number in range(1, 61))
+
+    found = last_lines({"stdout_output": f"{printed}\r\n10 %\r50 %\r100 %\n", "stderr_output": "it broke\n"})
+
+    assert len(found) == LINES
+    assert found[-4:] == ("line 59", "line 60\r", "10 %\r50 %\r100 %", "it broke")
+
+
 def test_what_changed_since_it_worked_is_told_with_who_did_it(scene: Scene, tmp_path: Path) -> None:
     task = scene.add(script=script(tmp_path))
     scene.ran()
@@ -77,6 +89,29 @@ def test_the_script_of_another_node_is_not_looked_at(scene: Scene, tmp_path: Pat
 
     assert facts is not None
     assert not any("was written" in change for change in facts.changes)
+
+
+def test_a_script_on_a_mount_that_hangs_is_asked_about_once_and_left_out(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts_module, "PATIENCE_SECONDS", 0.01)
+    asked, mounted = [], threading.Event()
+
+    def hang(path: str) -> float:
+        asked.append(path)
+        mounted.wait(60)
+        return 0.0
+
+    scene.add(script=script(tmp_path))
+    scene.ran()
+    number = scene.ran(**FAILED)
+    known = finder(scene, written=hang)
+
+    found = [known.facts(number) for _ in range(3)]
+    mounted.set()
+
+    assert len(asked) == 1
+    assert all(facts is not None and "was written" not in str(facts.changes) for facts in found)
 
 
 def test_what_may_hold_a_secret_is_only_named(scene: Scene) -> None:

@@ -13,7 +13,7 @@ from smart_cron.core.alert import Alert, AlertType, Cause, Severity
 from smart_cron.core.delivery import Addition, Address, NewLetter, Traffic
 from smart_cron.core.errors import InvalidInputError
 from smart_cron.core.message import MessageKind
-from smart_cron.services.alerts.folding import DIGEST, OVERFLOW, QUIET, Telling, fold, fold_key
+from smart_cron.services.alerts.folding import DIGEST, MOST_IN_ONE, OVERFLOW, QUIET, Telling, fold, fold_key
 from smart_cron.services.alerts.quiet_hours import QuietHours, next_at, read_quiet_hours, read_time
 from smart_cron.services.alerts.routing import CourierSettings, Receiver, Rules
 
@@ -59,6 +59,16 @@ def test_what_has_one_cause_is_one_letter_and_leaves_at_once() -> None:
     assert [letter.due_at for letter in letters] == [NOON]
     assert letters[0].alert_ids == tuple(range(1, 200))
     assert additions == []
+
+
+def test_a_letter_that_is_full_is_followed_by_another_and_forgets_nothing() -> None:
+    key = fold_key(alert(), MessageKind.ALERT)
+    waiting = replace(sent(7, NOON, key=key), takes_more=True, alert_ids=tuple(range(10, 10 + MOST_IN_ONE - 1)))
+
+    letters, additions = folded(telling(alert(1)), telling(alert(2)), telling(alert(3)), traffic=(waiting,))
+
+    assert [(each.letter_id, each.alert_ids[-1], len(each.alert_ids)) for each in additions] == [(7, 1, MOST_IN_ONE)]
+    assert [(each.alert_ids, each.due_at) for each in letters] == [((2, 3), NOON)]
 
 
 def test_names_numbers_paths_and_ids_make_no_other_cause() -> None:

@@ -36,6 +36,7 @@ class Ground:
     serves: bool = True
     clock_at: datetime = NOON
     takes: bool = True
+    broken: str = ""
     sent: list[tuple[str, str, Message]] = field(default_factory=list)
 
     def watch(self) -> OutageWatch:
@@ -97,6 +98,8 @@ class _Channel:
     name: str
 
     def send(self, message: Message, *, target: str) -> str:
+        if self.name == self.ground.broken:
+            raise RuntimeError("a bug")
         if not self.ground.takes:
             raise DeliveryError("451 later", permanent=False)
         self.ground.sent.append((self.name, target, message))
@@ -158,6 +161,15 @@ def test_whoever_did_not_take_it_is_asked_again_later(ground: Ground) -> None:
     ground.after(timedelta(seconds=30))
     watch.look()
     assert len(ground.sent) == 2
+
+
+def test_a_channel_that_breaks_keeps_nobody_else_from_hearing_of_it(ground: Ground) -> None:
+    watch = lost(ground)
+    ground.broken = "email"
+    ground.after(PATIENCE)
+
+    assert watch.look()
+    assert [name for name, _, _ in ground.sent] == ["chat"]
 
 
 def test_a_restart_tells_nobody_twice_and_everybody_of_the_end(ground: Ground) -> None:

@@ -168,12 +168,55 @@ def test_a_letter_that_cannot_be_written_stops_no_other(desk: Desk) -> None:
     assert desk.rows() == [("pending", 1, "RuntimeError: no facts of 7"), ("sent", 1, None)]
 
 
-def test_a_letter_of_alerts_that_are_gone_is_dropped_with_words(desk: Desk) -> None:
+def test_what_was_tried_for_three_days_is_a_failure_and_says_what_it_was(desk: Desk) -> None:
+    desk.post(desk.alert())
+    desk.store.session.execute(
+        """UPDATE smart_cron_deliveries SET attempts = 75, last_error = 'connection refused',
+         created_at = '2026-01-01 00:00:00.000000'"""
+    )
+
+    desk.sender().send_due()
+
+    assert desk.taken == []
+    assert desk.rows() == [("failed", 76, "tried for three days, at last: connection refused")]
+
+
+def test_what_the_database_does_not_keep_is_sent_all_the_same(desk: Desk) -> None:
+    refuse = "BEGIN SELECT RAISE(ABORT, 'Data too long for column content'); END"
+    desk.store.session.execute(f"CREATE TRIGGER full BEFORE UPDATE OF content ON smart_cron_deliveries {refuse}")
+    desk.post(desk.alert())
+
+    desk.sender().send_due()
+
+    assert [message.text for _, message in desk.taken] == ["The disk is full"]
+    assert desk.rows() == [("sent", 1, None)]
+
+
+def test_a_message_that_sql_made_unreadable_is_written_anew(desk: Desk) -> None:
+    for content in ("{}", "[1", "null", '{"kind": "no"}'):
+        desk.post(desk.alert())
+        desk.store.session.execute("UPDATE smart_cron_deliveries SET content = %s WHERE status = 'pending'", [content])
+        desk.sender().send_due()
+
+    assert [message.text for _, message in desk.taken] == ["The disk is full"] * 4
+
+
+def test_a_ping_that_sql_made_unreadable_is_given_up_and_guesses_nothing(desk: Desk) -> None:
+    for content in ("{}", "[1", None):
+        desk.ping()
+        desk.store.session.execute("UPDATE smart_cron_deliveries SET content = %s WHERE status = 'pending'", [content])
+        desk.sender("ping").send_due()
+
+    assert desk.taken == []
+    assert desk.rows() == [("failed", 1, "what this ping is to say cannot be read.")] * 3
+
+
+def test_a_letter_of_alerts_that_are_gone_is_given_up_with_words(desk: Desk) -> None:
     desk.post(4711)
 
     desk.sender().send_due()
 
-    assert desk.rows() == [("dropped", 1, "nothing is known any more of what it is about")]
+    assert desk.rows() == [("failed", 1, "nothing is known any more of what it is about.")]
 
 
 def test_a_ping_brings_the_end_of_the_output(desk: Desk) -> None:
@@ -200,3 +243,15 @@ def test_a_message_is_read_back_as_it_was_written() -> None:
     )
 
     assert read_message(written_message(message)) == message
+
+
+def test_nobody_is_reminded_of_what_is_over_or_acknowledged_by_then(desk: Desk) -> None:
+    number = desk.alert()
+    desk.post(number, kind=MessageKind.REMINDER)
+    desk.store.alerts.acknowledge(number, user_id=None, actor="anna")
+
+    assert desk.sender().send_due() == 1
+
+    assert desk.taken == []
+    [(status, _, _)] = desk.rows()
+    assert status == "dropped"

@@ -36,12 +36,13 @@ class Desk:
 
     def begin_anew(self) -> None:
         """Be another master."""
+        self.log = RecordingLog()
         self.recorder = Recorder(
             records=self.scene.store.records,
             clock=ManualClock(),
-            log=RecordingLog(),
+            log=self.log,
             jitter=lambda: 0.0,
-            anomalies=AnomalyWatch(self.pasts),
+            anomalies=AnomalyWatch(self.pasts, self.log),
         )
 
     def run(self, name: str = "report", **ends: Any) -> list[Settlement]:
@@ -130,6 +131,35 @@ def test_a_task_can_be_silenced(desk: Desk, changes: dict[str, Any]) -> None:
 
     assert desk.alerts() == []
     assert desk.pasts.asked == 0
+
+
+@pytest.mark.slow
+def test_a_past_and_a_tolerance_that_somebody_broke_stop_no_run(desk: Desk) -> None:
+    if desk.scene.store.session.dialect.name != "sqlite":
+        return  # Others take no text there.
+    desk.usual_runs()
+    desk.begin_anew()
+    desk.scene.sql("UPDATE smart_cron_executions SET execution_time = 'nonsense'")
+    for tolerance in (8, 8, "much"):
+        desk.scene.sql("UPDATE smart_cron_tasks_config SET anomaly_tolerance = %s", [tolerance])
+        (settled,) = desk.run(duration=300.0)
+        assert settled.alerts == ()
+
+    assert desk.log.count("Runs of a task cannot be compared with its past") == 1
+    assert desk.scene.column("total_successes") == LEAST_PAST + 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tolerance", ["Infinity", "NaN"])
+def test_a_tolerance_that_is_no_number_silences(desk: Desk, tolerance: str) -> None:
+    if desk.scene.store.session.dialect.name != "postgresql":
+        return  # Others take no such numbers.
+    desk.usual_runs()
+    desk.scene.sql("UPDATE smart_cron_tasks_config SET anomaly_tolerance = %s", [tolerance])
+
+    desk.run(duration=9_999.0)
+
+    assert desk.alerts() == []
 
 
 @pytest.mark.slow

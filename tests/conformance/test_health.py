@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.conformance.scene import Scene
 
+from smart_cron.core.alert import Alarm, AlertType, Cause, Severity
 from smart_cron.core.alert_rules import read_severities
 from smart_cron.core.builtin import DEFINITIONS, HEALTH, ORIGIN
 from smart_cron.core.errors import SmartCronError
@@ -209,3 +210,17 @@ def test_the_built_in_task_is_switched_off_and_not_removed(store: Store) -> None
 
     assert not store.tasks.get(HEALTH).definition.enabled
     assert store.tasks.get(HEALTH).definition.origin == ORIGIN
+
+
+def test_what_was_resolved_lately_is_known_by_its_cause(store: Store) -> None:
+    fall = Cause(alert_type=AlertType.SYSTEM_HEALTH, subtype="success_rate", task_id=7)
+    other = Cause(alert_type=AlertType.SYSTEM_HEALTH, subtype="clock", node="one")
+    for cause in (fall, other):
+        store.alerts.raise_alarms([Alarm(cause=cause, severity=Severity.WARNING, message="fell")])
+    now = store.database.now()
+    assert store.alerts.causes_resolved_since(now - HOUR, subtype="success_rate") == set()
+
+    store.alerts.resolve_causes([fall, other], by="test")
+
+    assert store.alerts.causes_resolved_since(now - HOUR, subtype="success_rate") == {fall}
+    assert store.alerts.causes_resolved_since(now + HOUR, subtype="success_rate") == set()

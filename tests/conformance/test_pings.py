@@ -60,6 +60,12 @@ def subtypes(store: Store) -> list[str | None]:
     return [alert.cause.subtype for alert in opened(store)]
 
 
+def untold(store: Store) -> list[int]:
+    """Return of each resolved alert whether its end is to be told."""
+    rows = store.session.rows("SELECT untold FROM smart_cron_alerts WHERE resolved = 1 ORDER BY id")
+    return [int(row[0]) for row in rows]
+
+
 def state(store: Store) -> PingState:
     return store.pings.get("job").state
 
@@ -233,6 +239,7 @@ def test_a_pause_resolves_what_stands_and_what_is_taken_up_again_is_due_a_period
 
     store.pings.change(replace(TERMS, enabled=False), actor="test")
     assert (state(store), len(opened(store))) == (PingState.PAUSED, 0)
+    assert untold(store) == [0], "no job came back: nobody is told that it did"
     store.pings.record(KEY, FAILS)
     assert (state(store), len(opened(store))) == (PingState.PAUSED, 0)
 
@@ -250,12 +257,24 @@ def test_another_key_takes_the_place_of_the_first(store: Store, job: PingCheck) 
     assert store.pings.record(OTHER_KEY, ENDS)
 
 
+def test_a_job_that_is_back_is_told_and_one_whose_terms_were_changed_is_not(store: Store, job: PingCheck) -> None:
+    store.pings.record(KEY, FAILS)
+    store.pings.record(KEY, ENDS)
+    assert untold(store) == [1]
+
+    set_back(store, 9 * HOUR, "created_at", "back_at", "last_ping_at")
+    store.pings.look()
+    store.pings.change(replace(TERMS, grace=99 * HOUR), actor="test")
+    assert (len(opened(store)), untold(store)) == (0, [1, 0])
+
+
 def test_a_removed_check_takes_its_alert_along(store: Store, job: PingCheck) -> None:
     store.pings.record(KEY, FAILS)
 
     store.pings.remove("job", actor="test")
 
     assert not opened(store)
+    assert untold(store) == [0]
     assert not store.pings.record(KEY, ENDS)
     with pytest.raises(UnknownPingError):
         store.pings.get("job")

@@ -164,6 +164,40 @@ def test_a_histogram_that_somebody_broke_by_hand_stops_no_run(scene: Scene) -> N
     assert (hour.runs, hour.duration_min, dict(hour.histogram)) == (2, 7.0, {bucket_of(7.0): 1})
 
 
+@pytest.mark.parametrize("text", ["99999:1", "-99999:1 0:" + "9" * 400, "0:-1"])
+def test_a_histogram_with_figures_that_cannot_be_stops_no_run(scene: Scene, text: str) -> None:
+    scene.ran()
+    scene.sql("UPDATE smart_cron_metrics SET duration_histogram = %s, duration_max = NULL", [text])
+    scene.ran(end={"duration": 7.0})
+
+    (hour,) = hours(scene)
+    assert (hour.runs, hour.duration_max) == (2, 7.0)
+    assert hour.histogram[bucket_of(7.0)] == 1
+
+
+def test_text_where_a_duration_belongs_stops_no_run(scene: Scene) -> None:
+    if scene.store.session.dialect.name != "sqlite":
+        return  # Others take no text there.
+    scene.ran()
+    scene.sql("UPDATE smart_cron_metrics SET duration_min = 'nonsense', duration_max = 9e999")
+    scene.ran(end={"duration": 7.0})
+
+    (row,) = columns(scene, "runs", "duration_p95")
+    assert row == (2, pytest.approx(7.0, rel=0.05))
+
+
+@pytest.mark.parametrize("changes", [{"enabled": 0}, {"alert_on_failure": 0}, {"anomaly_tolerance": 0}])
+def test_watched_are_tasks_of_which_somebody_wants_to_hear(scene: Scene, changes: dict[str, int]) -> None:
+    for name in ("report", "silent", "gone"):
+        scene.ran(name)
+    ((column, value),) = changes.items()
+    scene.sql(f"UPDATE smart_cron_tasks_config SET {column} = %s WHERE task_name = 'silent'", [value])
+    scene.sql("DELETE FROM smart_cron_tasks_config WHERE task_name = 'gone'")
+
+    counts = scene.store.rollups.counts_by_task(since=NOON, until=NOON + HOUR, watched_only=True)
+    assert [each.task_name for each in counts] == ["report"]
+
+
 def test_counts_of_a_span_by_task(scene: Scene) -> None:
     scene.ran("one")
     scene.ran("one", **FAILED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import os
 import random
 from collections.abc import Iterator, Sequence
@@ -33,6 +34,7 @@ from smart_cron.services.health.checks import (
     undelivered_alerts,
     unrecorded_results,
 )
+from smart_cron.services.health.checks.start_lateness import Canary
 from smart_cron.services.health.checks.words import some, span
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -62,6 +64,16 @@ def test_a_database_that_is_away_is_critical_and_says_why() -> None:
     assert (found.status, found.message) == (CRITICAL, "the database does not answer.")
     assert found.remedy == "Start its server."
     assert found.measured is None
+
+
+def test_a_full_disk_is_no_matter_of_owner_and_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filesystem, "write_fault", lambda _path: os.strerror(errno.ENOSPC))
+
+    found = filesystem.look({"log": tmp_path, "runs": tmp_path}, list)
+
+    assert "is full" in found.message
+    assert found.remedy.count("Make room") == 1
+    assert "owner" not in found.remedy
 
 
 def test_looking_makes_no_empty_database(tmp_path: Path) -> None:
@@ -191,9 +203,38 @@ def test_tasks_that_cannot_be_planned_are_a_warning_with_their_reason() -> None:
 def test_late_starts_are_told_by_the_canary_or_by_the_other_runs(
     canary: float, mean: float, status: CheckStatus
 ) -> None:
-    found = start_lateness.judge(canary, Lateness(runs=5, mean=mean, largest=mean), SECONDS)
+    found = start_lateness.judge(Canary(seconds=canary), Lateness(runs=5, mean=mean, largest=mean), SECONDS)
 
     assert found.status is status
+
+
+@pytest.mark.parametrize(
+    ("slot", "started", "began", "late"),
+    [
+        (0, 12, None, 12.0),  # nobody knows of a master
+        (0, 12, -600, 12.0),
+        (0, 12, -60, 12.0),
+        (0, 12, -59, None),  # the master's first minute
+        (0, 12, 0, None),
+        (0, 300, 290, None),  # made up for
+        (0, 62, 61, None),
+        (0, 45, 40, 5.0),  # a crontab's pass begins within the minute
+        (0, -1, -600, 0.0),
+        (None, 12, -600, None),
+    ],
+)
+def test_what_was_due_before_the_master_could_start_it_is_not_late(
+    slot: float | None, started: float, began: float | None, late: float | None
+) -> None:
+    at = [None if seconds is None else NOW + timedelta(seconds=seconds) for seconds in (slot, started, began)]
+    assert at[1] is not None
+
+    canary = start_lateness.canary_of(at[0], at[1], at[2])
+
+    assert (canary.seconds if canary is not None and canary.is_judged else None) == late
+    found = start_lateness.judge(canary, Lateness(), SECONDS)
+    assert found.measured == (late or 0.0)
+    assert ("after its slot" in found.message) is (slot is not None)
 
 
 def test_without_a_slot_and_without_runs_nothing_is_said_of_lateness() -> None:

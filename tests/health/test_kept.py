@@ -11,6 +11,7 @@ import pytest
 
 from smart_cron.config import load_config
 from smart_cron.core.health import CheckStatus, Finding
+from smart_cron.core.task import Task, TaskDefinition
 from smart_cron.services.health import Examination
 from smart_cron.wiring import House, open_house, prepare
 from smart_cron.wiring.health_kept import Kept, done_already, keep, slot_of
@@ -44,8 +45,8 @@ def subtypes(house: House) -> list[str | None]:
     return [alert.cause.subtype for alert in house.store.alerts.open_causes()]
 
 
-def log_warning(house: House, text: str) -> None:
-    now = house.clock.now()
+def log_warning(house: House, text: str, *, age: timedelta = timedelta(days=3)) -> None:
+    now = house.clock.now() - age
     entry = {"level": "WARNING", "message": text, "utc": f"{now:%Y-%m-%dT%H:%M:%S.%f}Z"}
     path = house.config.log_dir / f"master-{now.astimezone():%Y-%m-%d}.log"
     with path.open("a", encoding="utf-8") as file:
@@ -63,6 +64,16 @@ def test_a_week_has_one_digest(house: House, ward: Ward) -> None:
     assert "1 × disk is slow" in alert.message
 
 
+def test_a_system_that_began_today_has_no_digest_yet(house: House, ward: Ward) -> None:
+    log_warning(house, "disk is slow", age=timedelta())
+    keep(ward, examination(WELL))
+    assert subtypes(house) == []
+
+    log_warning(house, "disk is slower")
+    keep(ward, examination(WELL))
+    assert subtypes(house) == ["weekly_digest"]
+
+
 def test_the_next_week_s_digest_is_an_alert_of_its_own(house: House, ward: Ward) -> None:
     log_warning(house, "disk is slow")
     keep(ward, examination(WELL))
@@ -76,34 +87,58 @@ def test_the_next_week_s_digest_is_an_alert_of_its_own(house: House, ward: Ward)
     assert len(house.store.alerts.alerts(resolved=True)) == 1
 
 
-def rollup(house: House, *, days_ago: float, runs: int, successes: int) -> None:
+@pytest.fixture
+def report(house: House) -> Task:
+    """A task that went well in the week before, and does not in this one."""
+    definition = TaskDefinition(name="report", script="/bin/true", schedule="* * * * *")
+    report = house.store.tasks.add(definition, actor="test")
+    rollup(house, report, days_ago=10, runs=50, successes=50)
+    rollup(house, report, days_ago=3, runs=50, successes=10)
+    return report
+
+
+def rollup(house: House, task: Task, *, days_ago: float, runs: int, successes: int) -> None:
     at = house.clock.now() - timedelta(days=days_ago)
     hour = at.replace(minute=0, second=0, microsecond=0)
     house.store.session.execute(
         """INSERT INTO smart_cron_metrics (period, bucket_at, task_id, task_name, runs, successes, failures)
-         VALUES ('hour', %s, 1, 'report', %s, %s, %s)""",
-        [house.store.session.dialect.instant(hour), runs, successes, runs - successes],
+         VALUES ('hour', %s, %s, 'report', %s, %s, %s)""",
+        [house.store.session.dialect.instant(hour), task.id, runs, successes, runs - successes],
     )
 
 
-def compared_again(house: House) -> None:
+def compared(house: House, ward: Ward) -> list[str | None]:
+    """Compare as an hour later, and return what is open then."""
     house.store.session.execute("DELETE FROM smart_cron_health_checks WHERE check_name = 'success_rates'")
+    assert keep(ward, examination(WELL)).faults == ()
+    return subtypes(house)
 
 
-def test_a_success_rate_that_fell_is_raised_once_and_over_when_it_rose(house: House, ward: Ward) -> None:
-    rollup(house, days_ago=10, runs=50, successes=50)
-    rollup(house, days_ago=3, runs=50, successes=10)
-    keep(ward, examination(WELL))
-    compared_again(house)
-    keep(ward, examination(WELL))
-
-    assert subtypes(house) == ["success_rate"]
+def test_a_success_rate_that_fell_is_raised_once_and_over_when_it_rose(house: House, ward: Ward, report: Task) -> None:
+    assert compared(house, ward) == ["success_rate"]
+    assert compared(house, ward) == ["success_rate"]
     assert [alert.occurrences for alert in house.store.alerts.open_causes()] == [1]
 
-    compared_again(house)
-    rollup(house, days_ago=2, runs=5000, successes=5000)
-    keep(ward, examination(WELL))
-    assert subtypes(house) == []
+    rollup(house, report, days_ago=2, runs=5000, successes=5000)
+    assert compared(house, ward) == []
+
+
+def test_a_fall_that_somebody_resolved_is_not_told_again_that_week(house: House, ward: Ward, report: Task) -> None:
+    compared(house, ward)
+    (alert,) = house.store.alerts.open_causes()
+    house.store.alerts.resolve(alert.id, actor="ann")
+    assert compared(house, ward) == []
+
+    eight_days_ago = house.store.session.dialect.instant(house.clock.now() - timedelta(days=8))
+    house.store.session.execute("UPDATE smart_cron_alerts SET resolved_at = %s", [eight_days_ago])
+    assert compared(house, ward) == ["success_rate"]
+
+
+@pytest.mark.parametrize("change", ["enabled = 0", "anomaly_tolerance = 0", "alert_on_failure = 0"])
+def test_a_task_that_is_off_or_silenced_raises_no_fall(house: House, ward: Ward, report: Task, change: str) -> None:
+    house.store.session.execute(f"UPDATE smart_cron_tasks_config SET {change} WHERE id = %s", [report.id])
+
+    assert compared(house, ward) == []
 
 
 def test_without_a_database_the_log_is_still_written(house: House, ward: Ward) -> None:

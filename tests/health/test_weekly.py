@@ -57,6 +57,15 @@ def test_a_week_without_warnings_raises_nothing_and_is_done() -> None:
     assert not weekly.is_due(finding.details, NOW)
 
 
+def test_logs_that_do_not_reach_back_over_a_day_tell_of_no_week(tmp_path: Path) -> None:
+    assert not weekly.has_past(tmp_path, now=NOW)
+    log(tmp_path, ("INFO", "began", timedelta(hours=20)), kind="master")
+    assert not weekly.has_past(tmp_path, now=NOW)
+
+    log(tmp_path, ("INFO", "began", timedelta(days=3)), kind="master")
+    assert weekly.has_past(tmp_path, now=NOW)
+
+
 def test_the_next_week_is_due_again() -> None:
     assert weekly.is_due({"week": "2026-W10"}, NOW + timedelta(days=5))
     assert weekly.is_due({}, NOW)

@@ -27,7 +27,8 @@ class TwoWeeks:
     ) -> list[Rollup]:
         raise NotImplementedError
 
-    def counts_by_task(self, *, since: datetime, until: datetime) -> Sequence[TaskCounts]:
+    def counts_by_task(self, *, since: datetime, until: datetime, watched_only: bool = False) -> Sequence[TaskCounts]:
+        assert watched_only
         self.spans.append(until - since)
         is_last = until > NOW
         found = []

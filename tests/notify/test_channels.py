@@ -84,7 +84,21 @@ def test_a_webhook_of_the_settings_is_bounded_by_them(tmp_path: Path, message: M
         ('[channels.a]\nkind = "email"\naddress = "a@b.org, c@d.org"\n', "channels.a.address: set one mail address"),
         ('[channels.a]\nkind = "webhook"\n', "channels.a.url: set the address to post to"),
         ('[channels.a]\nkind = "slack"\nurl = "https://evil.example/x"\n', "add evil.example to webhook_allowed_hosts"),
-        ('[channels.a]\nkind = "slack"\nurl = "http://hooks.slack.com/x"\n', "plain http is refused"),
+        (
+            '[channels.a]\nkind = "slack"\nurl = "http://hooks.slack.com/x"\n',
+            "plain http is refused; use https, or put",
+        ),
+        ('[channels.a]\nkind = "slack"\nurl = "http://evil.example/x"\n', "use https and add evil.example to webhook"),
+        ('[channels.a]\nkind = "webhook"\nurl = "ftp://evil.example/x"\n', "write https://, or http:// for what is in"),
+        ('ping_url = "https://127.0.0.1/x"\n', "put its network into webhook_allowed_networks, such as 10.1.0.0/16"),
+        (
+            'webhook_allowed_hosts = ["127.0.0.1"]\n[channels.a]\nkind = "webhook"\nurl = "https://127.0.0.1/x"\n',
+            "an address that is not public; put its network into webhook_allowed_networks",
+        ),
+        (
+            f'[channels.a]\nkind = "apprise"\nurl = "tgram://123456789:{"a" * 35}/1/"\n',
+            "channels.a.url: api.telegram.org is not allowed by webhook_allowed_hosts; add api.telegram.org to",
+        ),
         ('[channels.a]\nkind = "slack"\nurl = "https://u:p@hooks.slack.com/x"\n', "an address with a login in it"),
         ('[channels.a]\nkind = "apprise"\n', "channels.a.url: set an apprise address"),
         ('[channels.email]\nkind = "slack"\n', "channels.email: this name is taken"),
@@ -103,6 +117,12 @@ def test_each_fault_is_told_with_its_key_and_its_remedy(tmp_path: Path, text: st
 
     assert len(problems) == 1
     assert problem in problems[0]
+
+
+def test_an_apprise_service_whose_host_is_allowed_or_not_known_is_no_fault(tmp_path: Path) -> None:
+    for hosts, url in (("api.telegram.org", f"tgram://123456789:{'a' * 35}/1/"), ("x.org", "mailto://u:p@gmail.com")):
+        table = f'webhook_allowed_hosts = ["{hosts}"]\n[channels.a]\nkind = "apprise"\nurl = "{url}"\n'
+        assert not list(channel_problems(settings(tmp_path, table)))
 
 
 @pytest.mark.parametrize(

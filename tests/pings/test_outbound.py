@@ -163,6 +163,32 @@ def test_starts_that_nobody_takes_are_told_once_and_hold_up_nobody(sink: Sink) -
     assert len([line for line in log.lines if "was not taken" in line]) == 1
 
 
+class Stumbling(WebCaller):
+    """Fails at the first call, as nobody expects it."""
+
+    stumbled = False
+
+    def call(self, url: str, **details: Any) -> str:
+        if not self.stumbled:
+            self.stumbled = True
+            raise RuntimeError("a bug")
+        return super().call(url, **details)
+
+
+def test_a_start_that_fails_as_nobody_expects_ends_no_other(sink: Sink) -> None:
+    log = Lines()
+    pings = StartPings(Stumbling(HERE, total_seconds=WAIT_SECONDS), log, starts=Starts())
+    pings.begin()
+    try:
+        pings.started(sink.url, "r-1")
+        pings.started(sink.url, "r-2")
+
+        assert sink.next().path == "/ping/abc/start?rid=r-2"
+    finally:
+        pings.end()
+    assert [line for line in log.lines if "RuntimeError: a bug" in line]
+
+
 class Beats:
     """A database and its nodes, as far as a sign of life asks for them."""
 

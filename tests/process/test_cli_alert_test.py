@@ -35,10 +35,13 @@ def test_the_servers_answer_is_printed_and_the_result_kept(console: Console) -> 
         assert console.sure("alert", "test", "email") == b"Taken: 250 OK queued as 4711\n"
         box.rcpt = "550 5.1.1 no such user"
         done = console.call("alert", "test", "email", "--to", "gone@example.org")
+        mistyped = last_tests(console.home / "state")["email"]
+        console.call("alert", "test", "email")
 
     assert box.envelopes[0][1] == ["ops@example.org"]
     assert done.returncode == 1
     assert b"refused the receiver gone@example.org: 550 5.1.1 no such user" in done.stderr
+    assert mistyped.ok
     result = last_tests(console.home / "state")["email"]
     assert (result.ok, "no such user" in result.words) == (False, True)
 
@@ -93,5 +96,5 @@ def test_config_check_names_each_fault_of_the_channels(console: Console) -> None
     done = console.call("config", "check")
 
     assert done.returncode == 1
-    assert b"2 problems: alert_email: set one mail address" in done.stderr
-    assert b"channels.hook.url: evil.example is not allowed by webhook_allowed_hosts" in done.stderr
+    assert b"2 problems:\n  alert_email: set one mail address" in done.stderr
+    assert b"\n  channels.hook.url: evil.example is not allowed by webhook_allowed_hosts" in done.stderr

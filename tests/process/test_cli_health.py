@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -116,7 +117,7 @@ def test_a_healthy_home_is_told_line_by_line_entered_and_logged(ward: Ward) -> N
     assert (done.returncode, last) == (0, "healthy"), done
     assert {line.split()[1].rstrip(":") for line in lines} == CHECKS
     rows = ward.sql("SELECT check_name, status FROM smart_cron_health_checks")
-    assert set(rows) == {(check, "ok") for check in {*CHECKS, "weekly_digest", "success_rates"}}
+    assert set(rows) == {(check, "ok") for check in {*CHECKS, "success_rates"}}
     (log,) = (ward.home / "log").glob("health-*.log")
     entries = [json.loads(line) for line in log.read_text().splitlines()]
     assert entries[-1]["message"] == "System is healthy"
@@ -155,8 +156,19 @@ def test_the_crontab_line_leaves_the_slot_to_whoever_was_first(ward: Ward) -> No
 
     done = ward.ask(**FULL)
 
-    assert (done.returncode, done.stdout) == (0, b"The checks of these five minutes were done already.\n")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert re.fullmatch(rb"Looked at [0-9:]{8}: healthy. Look again: smart-cron health --quiet\n", done.stdout)
     assert ward.ask("--quiet", **FULL).returncode == 1
+
+
+def test_the_crontab_line_ends_with_the_verdict_of_whoever_was_first(ward: Ward) -> None:
+    ward.ask("--quiet", **FULL)
+    ward.sql("UPDATE smart_cron_health_checks SET checked_at = datetime('now', '+1 hour')")
+
+    done = ward.ask()
+
+    assert done.returncode == 1
+    assert b": unhealthy (1 critical). Look again: smart-cron health --quiet\n" in done.stdout
 
 
 def test_the_built_in_task_fails_only_where_it_could_not_look(ward: Ward) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +31,8 @@ def test_a_check_is_added_shown_changed_and_removed(make_house: Callable[..., Ho
     assert address, printed
     assert b"curl -fsS" in printed
 
+    line = next(line for line in printed.decode().splitlines() if line.startswith("0 2 * * *  curl "))
+    assert line.count(address[1].decode()) == 2
     (check,) = listed(house)
     assert (check["check_name"], check["state"], check["enabled"]) == ("backup", "new", True)
     assert (check["period_seconds"], check["grace_seconds"], check["longest_run_seconds"]) == (86_400, 3600, 7200)
@@ -45,6 +48,19 @@ def test_a_check_is_added_shown_changed_and_removed(make_house: Callable[..., Ho
     house.sure("ping", "remove", "backup", "--yes")
     assert listed(house) == []
     assert b"There is no check" in house.sure("ping", "list")
+
+
+def test_where_nothing_listens_that_is_said(make_house: Callable[..., House]) -> None:
+    # Held all the time, so that nobody else comes to listen there.
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        house = make_house(WEB__PORT=str(listener.getsockname()[1]))
+        said = house.sure("ping", "add", "x", "--every", "1h", "--grace", "0")
+        assert b"Nothing listens there now: smart-cron dashboard\n" in said
+        listener.listen()
+        assert b"Nothing listens" not in house.sure("ping", "add", "y", "--every", "1h")
+
+    assert re.search(rb"Grace +none\n", house.sure("ping", "show", "x"))
 
 
 def test_a_dry_run_changes_nothing(make_house: Callable[..., House]) -> None:

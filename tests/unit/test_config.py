@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from smart_cron.config import Config, load_config, masked_url
+from smart_cron.config.faults import UnfitSettingsError
 from smart_cron.core.errors import ConfigError
 
 
@@ -78,6 +79,43 @@ def test_all_faults_come_at_once_and_name_the_place(home: Path) -> None:
     assert len(caught.value.problems) == 3
     assert "max_concurent is no setting" in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "problem", "cure"),
+    [
+        ('alert_mail = "x"\n', {}, "alert_mail is no setting; alert_email may be meant",
+         "Rename alert_mail to alert_email in {}"),
+        ("[smtp]\nhots = 1\n", {}, "smtp.hots is no setting; smtp.host may be meant",
+         "Rename smtp.hots to smtp.host in {}"),
+        ("[channels.a]\nkind = 'webhook'\nulr = 'x'\n", {}, "channels.a.ulr is no setting; channels.a.url may be meant",
+         "Rename channels.a.ulr to channels.a.url in {}"),
+        ("zzz = 1\n", {}, "zzz is no setting", "Take zzz out of {}"),
+        ("max_concurrent = 0\n", {}, None, "Mend max_concurrent in {}"),
+        ("", {"SMART_CRON_MAX_CONCURRENT": "0"}, None, "Mend SMART_CRON_MAX_CONCURRENT in the environment"),
+        ("", {"SMART_CRON_DATABASE__UR": "x"}, "database.ur is no setting; database.url may be meant",
+         "Rename SMART_CRON_DATABASE__UR to SMART_CRON_DATABASE__URL in the environment"),
+    ],
+)  # fmt: skip
+def test_each_fault_has_a_cure_and_a_mistyped_name_the_one_that_was_meant(
+    home: Path, text: str, environ: dict[str, str], problem: str | None, cure: str
+) -> None:
+    path = write_file(home, text)
+
+    with pytest.raises(UnfitSettingsError) as caught:
+        load(home, **environ)
+
+    assert caught.value.cures == (cure.format(path),)
+    assert problem is None or caught.value.problems == (problem,)
+
+
+def test_a_file_that_others_can_read_only_is_no_obstacle_to_a_look(home: Path) -> None:
+    write_file(home, "max_concurrent = 3\n", 0o644)
+
+    assert load_config({"SMART_CRON_HOME": str(home)}, tolerates_readers=True).max_concurrent == 3
+    (home / "smart-cron.toml").chmod(0o664)
+    with pytest.raises(ConfigError, match="chmod 640"):
+        load_config({"SMART_CRON_HOME": str(home)}, tolerates_readers=True)
 
 
 def test_broken_toml_is_told_with_its_line(home: Path) -> None:

@@ -30,14 +30,14 @@ from pydantic_settings import (
 from pydantic_settings.exceptions import SettingsError
 
 from smart_cron.config.alerting import AlertsConfig, ChannelConfig, SmtpConfig
+from smart_cron.config.faults import PREFIX as PREFIX
+from smart_cron.config.faults import OpenSettingsError, unfit
 from smart_cron.config.health import HealthConfig
 from smart_cron.config.metrics import MetricsConfig
 from smart_cron.config.web import WebConfig
 from smart_cron.core.errors import ConfigError
 
 SYSTEM_FILE = Path("/etc/smart-cron/smart-cron.toml")
-PREFIX = "SMART_CRON_"
-_SECRET_WORDS = ("url", "password", "secret")
 
 
 def machine_zone() -> str:
@@ -179,20 +179,21 @@ def masked_url(url: str) -> str:
     return f"{scheme}{mark}{login.partition(':')[0]}:***@{tail}"
 
 
-def load_config(environ: Mapping[str, str] | None = None) -> Config:
-    """Read the settings. Raise ConfigError with every fault at once."""
+def load_config(environ: Mapping[str, str] | None = None, *, tolerates_readers: bool = False) -> Config:
+    """Read the settings. Raise ConfigError with every fault at once.
+
+    *tolerates_readers* is for whoever looks what is wrong: a file that others can read, and not write, is no obstacle.
+    """
     environ = os.environ if environ is None else environ
     if not os.path.isabs(environ.get("SMART_CRON_HOME") or "/"):
         raise ConfigError([f"SMART_CRON_HOME must be an absolute path, got '{environ['SMART_CRON_HOME']}'"])
     home, places = _places(environ)
     path = SYSTEM_FILE if home == Path("/") else home / "smart-cron.toml"
-    _refuse_if_open_to_others(path)
+    _refuse_if_open_to_others(path, tolerates_readers=tolerates_readers)
     try:
         return _sourced(environ, path, {"home": str(home), **places})()
     except ValidationError as error:
-        raise ConfigError(
-            [_problem(fault) for fault in error.errors()], remedy=f"The settings are in {path} and the environment."
-        ) from None
+        raise unfit(error, model=Config, path=path, environ=environ) from None
     except SettingsError as error:
         raise ConfigError([f"the environment: {error}"]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -259,7 +260,7 @@ def _places(environ: Mapping[str, str]) -> tuple[Path, dict[str, str]]:
     return root, {key: str(root / folder) for key, folder in folders.items()}
 
 
-def _refuse_if_open_to_others(path: Path) -> None:
+def _refuse_if_open_to_others(path: Path, *, tolerates_readers: bool) -> None:
     """The file may hold a password (SECURITY 35)."""
     try:
         with path.open("rb") as file:
@@ -270,15 +271,6 @@ def _refuse_if_open_to_others(path: Path) -> None:
         raise ConfigError(
             [f"{path} cannot be read by this user"], remedy="Run as the service user, or set SMART_CRON_HOME."
         ) from None
-    if mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):
-        raise ConfigError([f"{path} can be read or written by others"], remedy=f"Mend it with: chmod 640 {path}")
-
-
-def _problem(fault: Any) -> str:
-    key = ".".join(str(part) for part in fault["loc"]) or "settings"
-    if fault["type"] == "extra_forbidden":
-        return f"{key} is no setting"
-    # A fault of the settings as a whole, or of a table, is told without them: there is a password among them.
-    is_secret = any(word in key for word in _SECRET_WORDS) or isinstance(fault["input"], Mapping)
-    shown = "" if is_secret or not fault["loc"] else f", got {fault['input']!r}"
-    return f"{key}: {fault['msg'].removeprefix('Value error, ')}{shown}"
+    is_planted = bool(mode & (stat.S_IWOTH | stat.S_IWGRP))
+    if is_planted or (mode & stat.S_IROTH and not tolerates_readers):
+        raise OpenSettingsError(path, is_planted=is_planted)

@@ -50,19 +50,24 @@ def _blocks(sheet: Sheet, colour: str) -> Iterator[str]:
     if sheet.intro:
         yield _block(_paragraph(sheet.intro))
     if sheet.rows:
-        yield _block(_table(sheet))
+        yield _block(_table(sheet.rows))
+    if sheet.run_rows:
+        yield _block(_heading(sheet.run_title) + _table(sheet.run_rows))
     if sheet.listed:
         yield _block(_listed(sheet))
     if sheet.changes:
         yield _block(_heading("What changed since it last worked") + _items(sheet.changes))
     if sheet.output:
-        yield _block(_heading("Last lines of its output") + _output(sheet))
+        yield _block(_heading(sheet.output_title) + _output(sheet))
     if sheet.link:
         button = f"display:inline-block;padding:10px 16px;background:{colour};color:#ffffff;text-decoration:none"
         yield _block(f'<a href="{escape(sheet.link)}" style="{button}">Look at it</a>')
     if sheet.commands:
         shown = "<br>".join(f'<code style="{MONO}">{_text(command)}</code>' for command in sheet.commands)
         yield _block(f'<p style="margin:0;font-size:13px;color:#374151">In a terminal:<br>{shown}</p>')
+    for command in sheet.quieting:
+        shown = f'No more reminders: <code style="{MONO}">{_text(command)}</code>'
+        yield _block(f'<p style="margin:0;font-size:13px;color:#374151">{shown}</p>')
     yield _block(f'<p style="margin:0;font-size:12px;color:#6b7280;{WRAP}">{_text(sheet.footer)}</p>')
 
 
@@ -70,12 +75,12 @@ def _block(inner: str) -> str:
     return f'<tr><td style="padding:12px 16px">{inner}</td></tr>'
 
 
-def _table(sheet: Sheet) -> str:
+def _table(pairs: tuple[tuple[str, str], ...]) -> str:
     head = "padding:3px 12px 3px 0;color:#6b7280;vertical-align:top;white-space:nowrap"
     rows = (
         f'<tr><td style="{head}">{_text(title)}</td>'
         f'<td style="padding:3px 0;vertical-align:top;{WRAP}">{_text(words)}</td></tr>'
-        for title, words in sheet.rows
+        for title, words in pairs
     )
     return f'<table role="presentation" cellpadding="0" cellspacing="0" style="font-size:14px">{"".join(rows)}</table>'
 

@@ -7,49 +7,58 @@ a message takes 100 KB at most, whatever a task printed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from smart_cron.core.alert import Alert, AlertType, Severity
+from smart_cron.core.alert import Alert, Severity
 from smart_cron.core.alert_html import html_of
+from smart_cron.core.alert_words import (
+    NAME_CHARACTERS,
+    ago,
+    entries,
+    headline_of,
+    headline_of_many,
+    job_of,
+    lasted,
+    quieting,
+    told,
+    well_again,
+)
 from smart_cron.core.harmless import last_lines, one_line
 from smart_cron.core.message import Message, MessageKind, RunFacts
 from smart_cron.core.spans import span
 
 NAMED = 20
-SENTENCE_CHARACTERS = 500
-NAME_CHARACTERS = 100
 SUBJECT_CHARACTERS = 150
 LINES, LINE_CHARACTERS, LINES_BYTES = 40, 200, 6_000
 CHANGES = 15
 LINK_CHARACTERS = 500
 
-# What many tasks did.
-_DEEDS: Mapping[AlertType, str] = {
-    AlertType.TASK_FAILURE: "tasks failed",
-    AlertType.TASK_TIMEOUT: "tasks ran into their timeout",
-    AlertType.CONSECUTIVE_FAILURES: "tasks keep failing",
-    AlertType.STUCK_TASK: "tasks were stuck",
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
-    """A message before it is text or HTML, every string harmless and bounded. `rows` are pairs of a title and words."""
+    """A message before it is text or HTML, every string harmless and bounded.
+
+    `rows` are pairs of a title and words, `run_rows` those of the run under the title `run_title`, where it has one.
+    """
 
     headline: str
     severity: Severity
     kind: MessageKind
     intro: str = ""
     rows: tuple[tuple[str, str], ...] = ()
+    run_title: str = ""
+    run_rows: tuple[tuple[str, str], ...] = ()
     listed: tuple[tuple[str, str], ...] = ()
     unlisted: int = 0
     changes: tuple[str, ...] = ()
     output: tuple[str, ...] = ()
+    output_title: str = "Last lines of its output"
     link: str = ""
     commands: tuple[str, ...] = ()
+    quieting: tuple[str, ...] = ()
     footer: str = ""
 
 
@@ -97,16 +106,23 @@ def _sheet(
     if len(alerts) > 1 or kind is MessageKind.DIGEST:
         return _of_many(kind, alerts, severity=severity, link=link, footer=footer, now=now)
     alert = alerts[0]
+    is_over = kind is MessageKind.RECOVERY
+    run_rows = () if facts is None else tuple(_run_rows(facts))
+    output_title, output = _output(alert, facts)
     return Sheet(
         headline=_headline(kind, alert, now),
         severity=severity,
         kind=kind,
         intro=_intro(kind, alert, now),
-        rows=tuple(_rows(kind, alert, facts, now)),
+        rows=tuple(_rows(kind, alert, facts, now, () if is_over else run_rows)),
+        run_title="The last failure" if is_over and run_rows else "",
+        run_rows=run_rows if is_over else (),
         changes=() if facts is None else tuple(one_line(each, 200) for each in facts.changes[:CHANGES]),
-        output=() if facts is None else _output(facts),
+        output=output,
+        output_title=output_title,
         link=link,
         commands=_commands(alert),
+        quieting=() if is_over else tuple(quieting(alerts, at_most=1)),
         footer=footer,
     )
 
@@ -122,36 +138,35 @@ def _without_alerts(kind: MessageKind, *, severity: Severity, link: str, footer:
 
 
 def _headline(kind: MessageKind, alert: Alert, now: datetime) -> str:
-    told = one_line(alert.message, SENTENCE_CHARACTERS) or str(alert.cause.alert_type)
     if kind is MessageKind.RECOVERY:
-        if alert.cause.alert_type in _DEEDS and alert.task_name:
-            return f"Task {one_line(alert.task_name, NAME_CHARACTERS)} works again"
-        return f"Over: {told}"
+        return well_again(alert)
     if kind is MessageKind.REMINDER:
-        return f"Still open after {span(now - alert.created_at)}: {told}"
-    return told
+        return f"Still open after {span(now - alert.created_at)}: {headline_of(alert)}"
+    return headline_of(alert)
 
 
 def _intro(kind: MessageKind, alert: Alert, now: datetime) -> str:
     if kind is MessageKind.RECOVERY:
-        lasted = (alert.resolved_at or now) - alert.created_at
-        return f"It was over after {span(lasted)}. What had been wrong: {one_line(alert.message, SENTENCE_CHARACTERS)}"
+        return lasted(alert, now)
+    # Where the headline is shorter than what is known, that follows.
+    whole = told(alert.message) if job_of(alert) else ""
     if kind is MessageKind.REMINDER:
-        return "Nobody has acknowledged it, and it is not over."
-    return ""
+        return f"{whole} Nobody has acknowledged it, and it is not over.".lstrip()
+    return whole
 
 
-def _rows(kind: MessageKind, alert: Alert, facts: RunFacts | None, now: datetime) -> Iterator[tuple[str, str]]:
+def _rows(
+    kind: MessageKind, alert: Alert, facts: RunFacts | None, now: datetime, of_run: tuple[tuple[str, str], ...]
+) -> Iterator[tuple[str, str]]:
     yield "Severity", str(alert.severity)
     if alert.task_name:
         yield "Task", one_line(alert.task_name, NAME_CHARACTERS)
-    if facts is not None:
-        yield from _run_rows(facts)
-    elif alert.cause.node:
+    yield from of_run
+    if facts is None and alert.cause.node:
         yield "Node", one_line(alert.cause.node, NAME_CHARACTERS)
     if alert.occurrences > 1:
         yield "How often", f"{alert.occurrences} times, the last at {instant(alert.last_occurred_at)}"
-    yield "Since", f"{instant(alert.created_at)} ({span(now - alert.created_at)} ago)"
+    yield "Since", f"{instant(alert.created_at)}{ago(alert.created_at, now)}"
     if kind is MessageKind.RECOVERY:
         yield "Over since", instant(alert.resolved_at or now)
     if facts is not None and facts.last_success_at is not None:
@@ -174,15 +189,22 @@ def _run_rows(facts: RunFacts) -> Iterator[tuple[str, str]]:
     if facts.exit_code is not None:
         yield "Exit code", str(facts.exit_code)
     if facts.error_message:
-        yield "Error", one_line(facts.error_message, SENTENCE_CHARACTERS)
+        yield "Error", told(facts.error_message)
 
 
-def _output(facts: RunFacts) -> tuple[str, ...]:
-    return tuple(last_lines(facts.last_lines, count=LINES, width=LINE_CHARACTERS, room_bytes=LINES_BYTES))
+def _output(alert: Alert, facts: RunFacts | None) -> tuple[str, tuple[str, ...]]:
+    """Return a title and the last lines that the run, or the job elsewhere, has said."""
+    words = alert.details.get("last_words")
+    is_job = job_of(alert) is not None and isinstance(words, str)
+    said = tuple(str(words).splitlines()) if is_job else facts.last_lines if facts is not None else ()
+    lines = tuple(last_lines(said, count=LINES, width=LINE_CHARACTERS, room_bytes=LINES_BYTES))
+    return "Last words of the job" if is_job else "Last lines of its output", lines
 
 
 def _commands(alert: Alert) -> tuple[str, ...]:
-    look = f"smart-cron alert show {alert.id}"
+    look, job = f"smart-cron alert show {alert.id}", job_of(alert)
+    if job is not None:
+        return (look, f"smart-cron ping show {job}")
     return (look,) if alert.execution_id is None else (look, f"smart-cron run show {alert.execution_id}")
 
 
@@ -195,61 +217,23 @@ def _of_many(
     since = min(alert.created_at for alert in alerts)
     by_severity = Counter(alert.severity for alert in alerts)
     rows = [("Severity", ", ".join(f"{by_severity[word]} {word}" for word in Severity if by_severity[word]))]
+    listed, unlisted = entries(kind, alerts, now=now, at_most=NAMED)
     times = sum(alert.occurrences for alert in alerts)
     if times > len(alerts):
-        rows.append(("How often", f"{times} times together"))
-    rows.append(("Since", f"{instant(since)} ({span(now - since)} ago)"))
+        rows.append(("How often", f"{times} times in all"))
+    rows.append(("Since", f"{instant(since)}{ago(since, now)}"))
     return Sheet(
-        headline=_headline_of_many(kind, alerts),
+        headline=headline_of_many(kind, alerts),
         severity=severity,
         kind=kind,
         rows=tuple(rows),
-        listed=tuple(_entry(alert) for alert in alerts[:NAMED]),
-        unlisted=max(0, len(alerts) - NAMED),
+        listed=tuple(listed),
+        unlisted=unlisted,
         link=link,
         commands=("smart-cron alert list",),
+        quieting=() if kind is MessageKind.RECOVERY else tuple(quieting(alerts, at_most=NAMED)),
         footer=footer,
     )
-
-
-def _headline_of_many(kind: MessageKind, alerts: Sequence[Alert]) -> str:
-    if kind is MessageKind.DIGEST:
-        critical = sum(alert.severity is Severity.CRITICAL for alert in alerts)
-        tail = f", {critical} of them critical" if critical else ""
-        return f"Digest: {_counted(len(alerts), 'alert')}{tail}"
-    if kind is MessageKind.RECOVERY:
-        return f"{len(alerts)} alerts are over"
-    told = _deed_of_many(alerts)
-    return f"Still open: {told}" if kind is MessageKind.REMINDER else told
-
-
-def _deed_of_many(alerts: Sequence[Alert]) -> str:
-    kinds = {alert.cause.alert_type for alert in alerts}
-    deed = _DEEDS.get(next(iter(kinds))) if len(kinds) == 1 else None
-    tasks = {alert.task_name for alert in alerts}
-    if deed is None or len(tasks) < len(alerts):
-        return f"{len(alerts)} alerts: {_some_names(alerts)}"
-    reasons = {_reason(alert) for alert in alerts}
-    shown = reasons.pop() if len(reasons) == 1 else _some_names(alerts)
-    return f"{len(alerts)} {deed}: {shown}"
-
-
-def _reason(alert: Alert) -> str:
-    """Return what an alert says behind its first colon: what comes before names the task."""
-    message = one_line(alert.message, SENTENCE_CHARACTERS)
-    return message.partition(": ")[2] or message
-
-
-def _some_names(alerts: Sequence[Alert]) -> str:
-    names = list(dict.fromkeys(one_line(alert.task_name or alert.cause.alert_type, 40) for alert in alerts))
-    more = len(names) - 3
-    return ", ".join(names) if more <= 1 else f"{', '.join(names[:3])} and {more} more"
-
-
-def _entry(alert: Alert) -> tuple[str, str]:
-    name = one_line(alert.task_name or alert.cause.subtype or alert.cause.alert_type, NAME_CHARACTERS)
-    times = f" ({alert.occurrences} times)" if alert.occurrences > 1 else ""
-    return f"{alert.severity}: {name}{times}", one_line(alert.message, 200)
 
 
 # --- as text and as facts --------------------------------------------------------------------------------------------
@@ -257,7 +241,7 @@ def _entry(alert: Alert) -> tuple[str, str]:
 
 def _subject(sheet: Sheet, place: str) -> str:
     mark = {
-        MessageKind.RECOVERY: "Recovered: ",
+        MessageKind.RECOVERY: "" if sheet.headline.startswith("Over: ") else "Recovered: ",
         MessageKind.REMINDER: "Reminder: ",
     }.get(sheet.kind, "CRITICAL: " if sheet.severity is Severity.CRITICAL else "")
     return one_line(f"[{place}] {mark}{sheet.headline}", SUBJECT_CHARACTERS)
@@ -272,20 +256,27 @@ def _paragraphs(sheet: Sheet) -> Iterator[str]:
     if sheet.intro:
         yield sheet.intro
     if sheet.rows:
-        width = max(len(title) for title, _ in sheet.rows)
-        yield "\n".join(f"{title:<{width}}  {words}" for title, words in sheet.rows)
+        yield _table(sheet.rows)
+    if sheet.run_rows:
+        yield f"{sheet.run_title}:\n{_table(sheet.run_rows)}"
     if sheet.listed:
         rest = [f"- and {sheet.unlisted} more"] if sheet.unlisted else []
         yield "\n".join([*(f"- {name}\n  {words}" for name, words in sheet.listed), *rest])
     if sheet.changes:
         yield "What changed since it last worked:\n" + "\n".join(f"- {change}" for change in sheet.changes)
     if sheet.output:
-        yield "Last lines of its output:\n" + "\n".join(f"| {line}" for line in sheet.output)
+        yield f"{sheet.output_title}:\n" + "\n".join(f"| {line}" for line in sheet.output)
     where = [f"See {sheet.link}"] if sheet.link else []
-    if where or sheet.commands:
-        yield "\n".join([*where, *(f"In a terminal: {command}" for command in sheet.commands)])
+    terminal = [f"In a terminal: {command}" for command in sheet.commands]
+    if lines := [*where, *terminal, *(f"No more reminders: {command}" for command in sheet.quieting)]:
+        yield "\n".join(lines)
     # The mark of a signature: mail programs fold what follows.
     yield f"-- \n{sheet.footer}"
+
+
+def _table(rows: Sequence[tuple[str, str]]) -> str:
+    width = max(len(title) for title, _ in rows)
+    return "\n".join(f"{title:<{width}}  {words}" for title, words in rows)
 
 
 def _facts(
@@ -312,7 +303,7 @@ def _alert_facts(alert: Alert) -> dict[str, object]:
         "task_name": _short(alert.task_name),
         "node": _short(alert.cause.node),
         "execution_id": alert.execution_id,
-        "message": one_line(alert.message, SENTENCE_CHARACTERS),
+        "message": told(alert.message),
         "occurrences": alert.occurrences,
         "created_at": instant(alert.created_at),
         "last_occurred_at": instant(alert.last_occurred_at),
@@ -336,7 +327,7 @@ def _run_facts(sheet: Sheet, facts: RunFacts) -> dict[str, object]:
         "exit_code": facts.exit_code,
         "duration_seconds": facts.duration,
         "node": _short(facts.node),
-        "error_message": None if facts.error_message is None else one_line(facts.error_message, SENTENCE_CHARACTERS),
+        "error_message": None if facts.error_message is None else told(facts.error_message),
         "last_success_at": _instant_or_none(facts.last_success_at),
         "changes": list(sheet.changes),
         "last_lines": list(sheet.output),
@@ -354,10 +345,6 @@ def _instant_or_none(at: datetime | None) -> str | None:
 
 def _short(text: object) -> str | None:
     return None if text is None else one_line(text, NAME_CHARACTERS)
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def _safe_link(link: str) -> str:

@@ -7,6 +7,7 @@ normally. A history that never varies has no MAD: floors keep the noise of a mac
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ MAD_TO_DEVIATION = 1.4826
 # Bounds are worked out anew after so many more successes: a median moves slowly, and sorting costs.
 STALE_AFTER = 10
 MEGABYTE = 1024 * 1024
+# No figure of a run, whoever wrote it; beyond lies what an array of ours takes for infinite.
+MOST = 1e30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +90,8 @@ class Past:
 
     def judge(self, sample: Sample, *, tolerance: float) -> tuple[Anomaly, ...]:
         """Return how *sample*, which is not part of this past yet, differs from it; nothing while it is too short."""
-        if tolerance <= 0 or len(self.durations) < LEAST_PAST:
+        # Written by SQL it may be infinite, which is patience without end, or no number.
+        if not 0 < tolerance < math.inf or len(self.durations) < LEAST_PAST:
             return ()
         bounds = self._usual_bounds(tolerance)
         shortest, longest = bounds.duration
@@ -144,6 +148,8 @@ def usual(values: Sequence[float]) -> Usual:
 
 
 def _push(values: array[float], value: float) -> None:
+    if not abs(value) < MOST:
+        return
     if len(values) >= MOST_PAST:
         del values[0]
     values.append(value)

@@ -13,7 +13,7 @@ PING_CHANNEL = "ping"
 
 
 class DeliveryStatus(StrEnum):
-    """The `status` column of the outbox. `failed` was refused or tried for too long; `dropped` came too late."""
+    """The `status` column of the outbox. `failed` was refused or tried for too long; `dropped` is a late ping."""
 
     PENDING = "pending"
     SENT = "sent"
@@ -102,7 +102,10 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """A letter that somebody has taken to send. `content` is the message as JSON, None until it is written."""
+    """A letter that somebody has taken to send. `content` is the message as JSON, None until it is written.
+
+    `last_error` is what went wrong at the try before.
+    """
 
     letter_id: int
     address: Address
@@ -112,6 +115,7 @@ class Letter:
     attempts: int
     content: str | None
     alert_ids: tuple[int, ...]
+    last_error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,3 +125,13 @@ class OutboxCounts:
     pending: int
     oldest_due_seconds: float
     failed_last_day: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """That a letter told somebody of an alert, or is to, or could not; `at` is when it was sent or, else, written."""
+
+    address: Address
+    kind: MessageKind
+    status: DeliveryStatus
+    at: datetime

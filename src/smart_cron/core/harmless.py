@@ -17,6 +17,9 @@ _ESCAPES = re.compile(
 )
 # Joiners within emoji and scripts: they join, and do no more.
 _JOINERS = "\u200c\u200d"
+# Logins in addresses, and what is given as a password: `://me:…@`, `token=…`, `"secret": "…"`.
+_LOGIN = re.compile(r"(://[^\s:/@]{0,100}:)[^\s/@]{1,500}@")
+_GIVEN = re.compile(r"(?i)(password|passwd|token|secret)(=|[\"']\s{0,3}[:=]\s{0,3})(\"[^\"]*\"?|'[^']*'?|[^\s&;,]+)")
 # How many characters of the source are looked at for each that may be shown: the rest may be escapes.
 _SEARCHED = 8
 
@@ -32,6 +35,14 @@ def one_line(text: object, limit: int) -> str:
 def without_escapes(text: str) -> str:
     """Return the text without the sequences that drive a terminal."""
     return _ESCAPES.sub("", text)
+
+
+def without_secrets(text: str) -> str:
+    """Return the text with logins in addresses, and values after `password=`, `token=` or `secret=`, as `***`.
+
+    What looks otherwise is not found: whoever prints a secret sends it.
+    """
+    return _GIVEN.sub(r"\1\2***", _LOGIN.sub(r"\1***@", text))
 
 
 def visible(text: str) -> str:
@@ -57,7 +68,7 @@ def _line(line: str, width: int) -> str:
     """Return one line of output; what a carriage return wrote over is gone, as on a terminal."""
     source = line[-width * _SEARCHED :] if "\r" in line.rstrip("\r\n") else line[: width * _SEARCHED]
     text = without_escapes(source).rstrip("\r\n").rpartition("\r")[2].expandtabs(4)
-    shown = visible(text)
+    shown = visible(without_secrets(text))
     cut = len(shown) > width or len(line) > len(source) + 1
     return shown[: width - 1] + "…" if cut else shown
 

@@ -16,6 +16,8 @@ _LOG_GROWTH = math.log(GROWTH)
 _MIDDLE = 2 / (GROWTH + 1)
 # What is shorter than a tenth of a millisecond, or longer than some thirty years, counts as just that.
 FIRST, LAST = -97, 218
+# More than can ever have run, and few enough to reckon with.
+MOST_COUNT = 10**12
 
 Buckets = Mapping[int, int]
 
@@ -48,12 +50,17 @@ def to_text(histogram: Buckets) -> str:
 
 
 def from_text(text: str | None) -> Counter[int]:
-    """Read it back. What is none, because somebody wrote into the column, counts as empty: a chart may lack an hour."""
-    try:
-        pairs = (pair.split(":") for pair in (text or "").split())
-        return Counter({int(index): int(count) for index, count in pairs})
-    except ValueError:
-        return Counter()
+    """Read it back. What somebody wrote into the column and is none is passed over: a chart may lack an hour."""
+    found: Counter[int] = Counter()
+    for pair in (text or "").split():
+        try:
+            index, count = map(int, pair.split(":"))
+        except ValueError:
+            continue
+        if count > 0:
+            bucket = min(max(index, FIRST), LAST)
+            found[bucket] = min(found[bucket] + count, MOST_COUNT)
+    return found
 
 
 def quantile(histogram: Buckets, share: float) -> float | None:

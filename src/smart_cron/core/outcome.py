@@ -118,8 +118,8 @@ def _said(run: OpenRun, end: RunEnd, reading: _Reading, *, slot_failed: bool) ->
         yield AlertType.TASK_FAILURE, f"Task {run.task_name} failed: {reading.message}"
     failures = run.consecutive_failures + 1
     if slot_failed and failures >= run.failure_threshold:
-        so_often = "failed once" if failures == 1 else f"failed {failures} times in a row"
-        text = f"Task {run.task_name} {so_often}, most recently: {reading.message}"
+        so_often = "failed" if failures == 1 else f"failed {failures} times in a row, most recently"
+        text = f"Task {run.task_name} {so_often}: {reading.message}"
         yield AlertType.CONSECUTIVE_FAILURES, text
 
 

@@ -171,6 +171,11 @@ def due_at(check: PingCheck) -> datetime:
     return (check.last_ping_at or check.created_at) + check.terms.period
 
 
+def next_due_at(check: PingCheck) -> datetime:
+    """Return when something is to be heard at the latest, without grace: of one that runs it is its end."""
+    return _over_at(check) if check.is_running else due_at(check)
+
+
 def _late_at(check: PingCheck) -> datetime:
     # While nobody listened, nobody could report: whoever was due then has its grace from our return on.
     due = due_at(check)

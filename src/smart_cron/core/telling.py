@@ -61,7 +61,7 @@ def _is_to_be_reminded(alert: Alert, now: datetime, reminder_after: timedelta) -
 
 def reminder_delay(reminders: int, first: timedelta) -> timedelta:
     """Return how long after the last message the next reminder comes: doubled each time, at most a day."""
-    return min(first * (1 << min(reminders, 20)), max(first, DAY))
+    return min(first * (1 << max(0, min(reminders, 20))), max(first, DAY))
 
 
 def reminder_marks(now: datetime, first: timedelta) -> ReminderMarks:

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from smart_cron.core.anomaly import LEAST_PAST, MOST_PAST, Anomaly, Past, Sample
+from smart_cron.core.errors import DatabaseError
 from smart_cron.core.output_copy import cut_message
+from smart_cron.core.ports import Log
 from smart_cron.core.ports.metrics import PastStore
 from smart_cron.core.run import AlertDraft, OpenRun, Settlement
 
@@ -25,35 +27,57 @@ REMEDY = "If that is right, raise its anomaly_tolerance, or set it to 0"
 class AnomalyWatch:
     """Knows what is usual of the tasks that ran here lately."""
 
-    def __init__(self, pasts: PastStore) -> None:
-        self._store = pasts
+    def __init__(self, pasts: PastStore, log: Log) -> None:
+        self._store, self._log = pasts, log
+        self._unjudged: set[int] = set()
         self._pasts: OrderedDict[int, Past] = OrderedDict()
+        self._left = READ_A_BATCH
 
     def judged(self, settlements: Sequence[Settlement]) -> list[Settlement]:
         """Return the same, with an alert for each way in which a success differs; within the caller's transaction."""
-        left = READ_A_BATCH
-        judged = []
-        for settlement in settlements:
-            past = None
-            if _is_judged(settlement):
-                past = self._pasts.get(settlement.run.task_id)
-                if past is None and left:
-                    left -= 1
-                    past = self._read(settlement.run.task_id)
-            judged.append(settlement if past is None else _told(settlement, past))
-        return judged
+        self._left = READ_A_BATCH
+        return [self._judged(settlement) for settlement in settlements]
 
-    def _read(self, task_id: int) -> Past:
-        past = self._pasts[task_id] = Past.of(self._store.last_successes(task_id, limit=MOST_PAST))
+    def _judged(self, settlement: Settlement) -> Settlement:
+        try:
+            past = self._past(settlement.run.task_id) if _is_judged(settlement) else None
+            return settlement if past is None else _told(settlement, past)
+        except DatabaseError:
+            raise  # The caller's transaction is over.
+        except Exception as error:  # noqa: BLE001 - whatever figures somebody wrote, a run is recorded
+            self._pass_over(settlement.run, error)
+            return settlement
+
+    def _past(self, task_id: int) -> Past | None:
+        past = self._pasts.get(task_id)
+        if past is None and self._left:
+            self._left -= 1
+            past = self._keep(task_id, Past.of(self._store.last_successes(task_id, limit=MOST_PAST)))
+        return past
+
+    def _keep(self, task_id: int, past: Past) -> Past:
+        self._pasts[task_id] = past
         if len(self._pasts) > MOST_TASKS:
             self._pasts.popitem(last=False)
         return past
+
+    def _pass_over(self, run: OpenRun, error: Exception) -> None:
+        if run.task_id not in self._pasts:
+            # Begun anew where it cannot be read: it is not asked for with each run.
+            self._keep(run.task_id, Past())
+        if run.task_id not in self._unjudged:
+            self._unjudged.add(run.task_id)
+            reason = f"{type(error).__name__}: {error}"
+            self._log.error("Runs of a task cannot be compared with its past", task=run.task_name, reason=reason)
 
     def learn(self, settled: Sequence[Settlement]) -> None:
         """Take in what the database has now."""
         for settlement in settled:
             if _is_timed_success(settlement) and settlement.run.task_id in self._pasts:
-                self._pasts[settlement.run.task_id].learn(_sample(settlement))
+                try:
+                    self._pasts[settlement.run.task_id].learn(_sample(settlement))
+                except Exception as error:  # noqa: BLE001 - it is recorded; a past may lack a run
+                    self._pass_over(settlement.run, error)
                 self._pasts.move_to_end(settlement.run.task_id)
 
 

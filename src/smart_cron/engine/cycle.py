@@ -110,7 +110,7 @@ class Cycle:
             jitter=jitter,
             reopen_lost=stores.nodes.reopen_lost,
             severities=lambda: self._settings.severities,
-            anomalies=AnomalyWatch(stores.pasts) if stores.pasts else None,
+            anomalies=AnomalyWatch(stores.pasts, log) if stores.pasts else None,
             recorded=stores.recorded,
         )
         self._rescue = Rescue(records=stores.records, launcher=launcher, clock=clock, settings=settings)

@@ -50,20 +50,23 @@ class AlertBook:
         opened = alert_rows.opened_among(self._session, keys)
         return [opened[key].id for key in keys]
 
-    def resolve_causes(self, causes: Sequence[Cause], *, by: str) -> list[int]:
-        """Resolve the open alerts of these causes, since they are over; return their numbers."""
+    def resolve_causes(self, causes: Sequence[Cause], *, by: str, by_person: bool = False) -> list[int]:
+        """Resolve the open alerts of these causes, since they are over; return their numbers.
+
+        Where it was a person's doing nobody is told.
+        """
         if not causes:
             return []
-        return self._session.again(lambda: self._resolve_causes(causes, by))
+        return self._session.again(lambda: self._resolve_causes(causes, by, untold=not by_person))
 
-    def _resolve_causes(self, causes: Sequence[Cause], by: str) -> list[int]:
+    def _resolve_causes(self, causes: Sequence[Cause], by: str, *, untold: bool) -> list[int]:
         keys = [alert_rows.key_of(cause) for cause in causes]
         # Most of what is looked at was never wrong: only then is there anything to take turns for.
         if not alert_rows.opened_among(self._session, keys):
             return []
         self._take_turns(causes)
         numbers = sorted(opened.id for opened in alert_rows.opened_among(self._session, keys).values())
-        resolve(self._session, numbers, by=by, now=self._now(), untold=True)
+        resolve(self._session, numbers, by=by, now=self._now(), untold=untold)
         return numbers
 
     def _take_turns(self, causes: Sequence[Cause]) -> None:
@@ -80,6 +83,14 @@ class AlertBook:
         params = [] if alert_type is None else [str(alert_type)]
         rows = self._session.rows(f"{_SELECT} WHERE resolved = 0{of_type}", params)
         return [alert_rows.alert(row, self._session.dialect) for row in sorted(rows, key=lambda row: int(row[0]))]
+
+    def causes_resolved_since(self, since: datetime, *, subtype: str) -> set[Cause]:
+        """Return what was told and is resolved since then, of this subtype of `system_health`."""
+        rows = self._session.rows(
+            f"{_SELECT} WHERE resolved <> 0 AND resolved_at >= %s AND alert_type = %s AND subtype = %s",
+            [self._session.dialect.instant(since), str(AlertType.SYSTEM_HEALTH), subtype],
+        )
+        return {alert_rows.alert(row, self._session.dialect).cause for row in rows}
 
     def alerts(
         self,
@@ -115,6 +126,15 @@ class AlertBook:
         if row is None:
             raise UnknownAlertError(alert_id)
         return alert_rows.alert(row, self._session.dialect)
+
+    def seen_by(self, alert_id: int) -> str | None:
+        """Return who acknowledged it, as the audit log names them."""
+        row = self._session.row(
+            """SELECT actor FROM smart_cron_audit_log
+             WHERE entity_type = 'alert' AND entity_id = %s AND action = 'acknowledge' ORDER BY id DESC LIMIT 1""",
+            [alert_id],
+        )
+        return str(row[0]) if row else None
 
     # Changed by people ------------------------------------------------------------------------------------------
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from smart_cron.core.alert import Alarm, Alert, AlertType, Cause, Severity
 from smart_cron.core.alert_rules import graver
+from smart_cron.core.errors import DatabaseConflictError
 from smart_cron.core.output_copy import cut_message
 from smart_cron.core.run import AlertDraft, OpenRun
 from smart_cron.store.bulk import InsertEach, UpdateEach, placeholders
@@ -18,6 +20,8 @@ from smart_cron.store.session import Session
 
 CHUNK = 500
 NAME_CHARACTERS = 100
+# For a date that is none.
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 COUNT_UP = UpdateEach(
     table="smart_cron_alerts",
@@ -32,7 +36,8 @@ COUNT_UP = UpdateEach(
     ),
     sets="""occurrences = t.occurrences + {occurrences}, last_occurred_at = {now}, message = {message},
         severity = {severity}, execution_id = {execution_id}, details = {details}, untold = 1""",
-    where="t.id = {id}",
+    # Whoever resolved it meanwhile does not see what is counted: then the whole transaction is run again.
+    where="t.id = {id} AND t.resolved = 0",
 )
 OPEN = InsertEach(
     table="smart_cron_alerts",
@@ -116,7 +121,10 @@ def key_of(cause: Cause) -> Key:
 
 
 def write(session: Session, happenings: Iterable[Happening], now: str) -> None:
-    """Open or count up an alert for each. Whatever else opens alerts of these causes must be locked out."""
+    """Open or count up an alert for each. Whatever else opens alerts of these causes must be locked out.
+
+    Raise DatabaseConflictError where one was resolved between the look and the count.
+    """
     of_key: dict[Key, Happening] = {}
     for happening in happenings:
         before = of_key.get(happening.key)
@@ -129,7 +137,9 @@ def write(session: Session, happenings: Iterable[Happening], now: str) -> None:
     opened = opened_among(session, of_key)
     # In the order of their numbers, as everybody locks them who changes several.
     known = sorted(opened, key=lambda key: opened[key].id)
-    COUNT_UP.run(session, [_again(opened[key], of_key[key], now) for key in known])
+    counted = COUNT_UP.run(session, [_again(opened[key], of_key[key], now) for key in known])
+    if counted != len(known):
+        raise DatabaseConflictError("an alert was resolved while it was being counted up.")
     OPEN.run(session, [_fresh(each, now) for key, each in of_key.items() if key not in opened])
 
 
@@ -183,24 +193,25 @@ def _graver(one: str, other: str) -> str:
 
 
 def alert(row: Sequence[Any], dialect: Dialect) -> Alert:
-    """Return the alert of a row of `COLUMNS`. A type that is none of ours is told as a subtype of `system_health`."""
+    """Return the alert of a row of `COLUMNS`, whatever SQL by hand wrote into it: one row must not stop all others.
+
+    A type that is none of ours is told as a subtype of `system_health`; a zero date is the next best one.
+    """
     of = dict(zip(COLUMNS, row, strict=True))
     read = dialect.read_instant
-    created_at = read(of["created_at"])
-    last = read(of["last_occurred_at"]) or created_at
-    assert created_at is not None
-    assert last is not None
+    last = read(of["last_occurred_at"])
+    created_at = read(of["created_at"]) or last or EPOCH
     return Alert(
         id=of["id"],
         cause=_cause(of),
         severity=_severity(of["severity"]),
-        message=of["message"],
+        message=str(of["message"]),
         task_name=of["task_name"],
         execution_id=of["execution_id"],
         details=_read_details(of["details"]),
         occurrences=of["occurrences"],
         created_at=created_at,
-        last_occurred_at=last,
+        last_occurred_at=last or created_at,
         acknowledged=bool(of["acknowledged"]),
         acknowledged_at=read(of["acknowledged_at"]),
         acknowledged_by=of["acknowledged_by"],
@@ -221,7 +232,7 @@ def _cause(of: Mapping[str, Any]) -> Cause:
     known = word in set(AlertType)
     return Cause(
         alert_type=AlertType(word) if known else AlertType.SYSTEM_HEALTH,
-        subtype=subtype if known else word,
+        subtype=subtype if known else str(word),
         task_id=of["task_id"],
         node=of["node"],
     )
@@ -246,6 +257,6 @@ def _details(details: Mapping[str, object]) -> str | None:
 def _read_details(text: str | None) -> Mapping[str, object]:
     try:
         found = json.loads(text) if text else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"text": text}
     return found if isinstance(found, dict) else {"text": text}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,13 @@ _POSTGRESQL_CONFLICTS = frozenset({"40001", "40P01", "55P03", "23505"})
 _POSTGRESQL_SCHEMA = frozenset({"42P01", "42703"})
 _SQLITE_CONFLICTS = ("database is locked", "database table is locked", "UNIQUE constraint failed")
 _SQLITE_SCHEMA = ("no such table", "no such column", "has no column named")
+
+# What SQLite says of the disk below it, how we put it, and what helps: no server is to be started then.
+_ROOM = "Make room on the disk of the database file; how full it is tells: df -h"
+_SQLITE_DISK = (
+    ("disk is full", "its disk is full", _ROOM),
+    ("disk I/O error", "its disk is full, or fails", f"{_ROOM}; whether it fails: dmesg"),
+)
 
 _BARE = django_errors.DatabaseError
 
@@ -44,6 +52,9 @@ def translated(error: Exception, *, secret: str = "") -> DatabaseError:
     if kind is SchemaError:
         return SchemaError(f"the database's tables do not fit this version ({text}).", remedy=MIGRATE)
     if kind is DatabaseUnavailableError:
+        for words, reason, remedy in _SQLITE_DISK if isinstance(cause, sqlite3.Error) else ():
+            if words in text:
+                return kind(f"the database cannot be written: {reason} ({text}).", remedy=remedy)
         return kind(f"the database cannot be used: {text}.", remedy="Is it running, and is the database URL right?")
     return kind(f"the database refused: {text}.")
 

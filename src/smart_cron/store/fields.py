@@ -47,6 +47,13 @@ class Text(_Text):
         return f"text {_BYTEWISE}" if _is_mysql(connection) else super().db_type(connection)
 
 
+class LongText(_Text):
+    """MEDIUMTEXT, 16 MB on MariaDB and MySQL: for what grows with a crowd of alerts, or with letters beyond ASCII."""
+
+    def db_type(self, connection: BaseDatabaseWrapper) -> str | None:
+        return f"mediumtext {_BYTEWISE}" if _is_mysql(connection) else super().db_type(connection)
+
+
 class TinyInt(_Small):
     """TINYINT where there is one."""
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from smart_cron.core.exported import OTHERS, Figures, TaskFigures
 from smart_cron.core.rollup import hour_of
+from smart_cron.store.letter_rows import given_up
 from smart_cron.store.queues import BLOCKED_FROM, BLOCKED_UNTIL, DELAYED_RANK, HELD_RANK, QUEUED_RANK
+from smart_cron.store.rollups import lateness_since
 from smart_cron.store.samples import Samples
 from smart_cron.store.session import Session
 
@@ -44,7 +46,7 @@ class FigureReads:
         now = self._session.now()
         tasks = self._grouped(f"SELECT {_STATE}, COUNT(*) FROM smart_cron_tasks_config GROUP BY {_STATE}")
         queue = self._queue()
-        lateness = self._lateness(now)
+        late_runs, late_sum, late_most = lateness_since(self._session, hour_of(now) - timedelta(hours=1))
         return Figures(
             taken_at=now,
             named_tasks=tuple(self._named(named, all_tasks=sum(tasks.values()))),
@@ -55,13 +57,10 @@ class FigureReads:
             waiting={kind: count for kind, count in queue.items() if kind != "running"},
             running=queue["running"],
             deliveries_pending=self._count("SELECT COUNT(*) FROM smart_cron_deliveries WHERE status = 'pending'"),
-            deliveries_failed=self._count(
-                "SELECT COUNT(*) FROM smart_cron_deliveries WHERE status = 'failed' AND created_at >= %s",
-                [self._instant(now - DAY)],
-            ),
-            lateness_runs=int(lateness[0] or 0),
-            lateness_sum=float(lateness[1] or 0),
-            lateness_max=lateness[2],
+            deliveries_failed=given_up(self._session, within=DAY),
+            lateness_runs=late_runs,
+            lateness_sum=late_sum,
+            lateness_max=late_most,
             samples=tuple(self._samples.latest()),
         )
 
@@ -101,15 +100,6 @@ class FigureReads:
         ):
             found[_kind(rank)] += count
         return found
-
-    def _lateness(self, now: datetime) -> Sequence[Any]:
-        since = hour_of(now) - timedelta(hours=1)
-        row = self._session.row(
-            """SELECT SUM(lateness_runs), SUM(lateness_sum), MAX(lateness_max) FROM smart_cron_metrics
-             WHERE period = 'hour' AND bucket_at >= %s""",
-            [self._instant(since)],
-        )
-        return row or (0, 0.0, None)
 
     def _grouped(self, sql: str) -> Mapping[str, int]:
         return {str(word): int(count) for word, count in self._session.rows(sql)}

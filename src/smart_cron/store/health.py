@@ -9,8 +9,10 @@ from typing import Any
 
 from smart_cron.core.health import CheckStatus, Finding, LatestHealth
 from smart_cron.core.ports.health import Backlog, Lateness
+from smart_cron.store.letter_rows import given_up
 from smart_cron.store.queues import HELD_RANK
 from smart_cron.store.record_rows import fitting
+from smart_cron.store.rollups import lateness_since
 from smart_cron.store.session import Session
 
 _INSERT = """INSERT INTO smart_cron_health_checks
@@ -20,6 +22,8 @@ _INSERT = """INSERT INTO smart_cron_health_checks
 _SELECT = """SELECT checked_at, node, check_name, status, message, remedy, measured, threshold, unit, details,
         response_time_ms FROM smart_cron_health_checks"""
 _TEXT_CHARACTERS = 1000
+# A digest waits for its hour; what was tried has been due since it was written.
+_DUE_AT = "CASE WHEN attempts = 0 THEN COALESCE(next_attempt_at, created_at) ELSE created_at END"
 # Nobody reads more names than that; the figures beside them count what there is.
 _NAMES = 1000
 
@@ -153,33 +157,22 @@ class Facts:
 
     def lateness(self, *, since: datetime) -> Lateness:
         """Return how late runs of the hours from this one on started."""
-        row = self._session.row(
-            """SELECT SUM(lateness_runs), SUM(lateness_sum), MAX(lateness_max) FROM smart_cron_metrics
-             WHERE period = 'hour' AND bucket_at >= %s""",
-            [self._instant(since)],
-        )
-        runs, total, largest = row or (None, None, None)
-        if not runs:
-            return Lateness()
-        return Lateness(runs=int(runs), mean=float(total) / int(runs), largest=float(largest or 0.0))
+        runs, total, largest = lateness_since(self._session, since)
+        return Lateness(runs=runs, mean=total / runs, largest=largest or 0.0) if runs else Lateness()
 
     def undelivered(self, *, waiting_for: timedelta, failed_within: timedelta) -> Backlog:
         """Return what has waited for longer than this, and what failed for good lately."""
         now = self._session.now()
         pending = self._session.row(
-            """SELECT COUNT(*), MIN(created_at) FROM smart_cron_deliveries
-             WHERE status = 'pending' AND created_at <= %s""",
+            f"""SELECT COUNT(*), MIN({_DUE_AT}) FROM smart_cron_deliveries
+             WHERE status = 'pending' AND {_DUE_AT} <= %s""",
             [self._instant(now - waiting_for)],
-        )
-        failed = self._session.row(
-            "SELECT COUNT(*) FROM smart_cron_deliveries WHERE status = 'failed' AND created_at >= %s",
-            [self._instant(now - failed_within)],
         )
         oldest = self._read(pending[1]) if pending else None
         return Backlog(
             pending=int(pending[0]) if pending else 0,
             oldest=timedelta() if oldest is None else now - oldest,
-            failed=int(failed[0]) if failed else 0,
+            failed=given_up(self._session, within=failed_within),
         )
 
     def enabled_tasks(self) -> int:

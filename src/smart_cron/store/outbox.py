@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from smart_cron.core.alert import Alert, Severity
-from smart_cron.core.delivery import PING_CHANNEL, Address, DeliveryStatus, Letter, OutboxCounts
+from smart_cron.core.delivery import PING_CHANNEL, Address, Delivered, DeliveryStatus, Letter, OutboxCounts
 from smart_cron.core.message import MessageKind
 from smart_cron.core.run import ErrorType, Settlement
+from smart_cron.core.telling import next_try_after
 from smart_cron.store import alert_rows
 from smart_cron.store.bulk import InsertEach, placeholders, storable
 from smart_cron.store.dialects import TEXT
+from smart_cron.store.letter_rows import LETTERS, given_up, read_kind, read_numbers, read_severity
 from smart_cron.store.session import Session
 
-_LETTERS = "smart_cron_deliveries"
+_LETTERS = LETTERS
 _CANDIDATES = 50
 # So many letters before it are looked at before one may leave.
 _OLDER = 2000
@@ -28,6 +30,9 @@ _CHUNK = 500
 _WORDS = 1000
 _ANSWER = 500
 _SUBJECT = 255
+_ABOUT_ONE = 100
+_CUT_SHORT = "whoever was sending it ended before it was taken."
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FOLLOWS = frozenset({MessageKind.RECOVERY, MessageKind.REMINDER, MessageKind.DIGEST})
 # Without a time of its own: a node's clock may differ, and it may leave at once.
 _ADD_PINGS = InsertEach(
@@ -57,8 +62,9 @@ class Outbox:
               FROM {_LETTERS}{self._pending} WHERE status = 'pending' GROUP BY channel"""
         )
         now = self._session.now() if rows else None
-        due = {channel: self._read(at) for channel, at in rows}
-        return {name: max(timedelta(), at - now) for name, at in due.items() if at is not None and now is not None}
+        # A date that is none, which SQL by hand can write on MariaDB, lies in the past.
+        due = {channel: self._read(at) or _EPOCH for channel, at in rows}
+        return {name: max(timedelta(), at - now) for name, at in due.items() if now is not None}
 
     @property
     def _pending(self) -> str:
@@ -77,11 +83,26 @@ class Outbox:
         for row in rows:
             if not _must_wait(row, older) and self._swap(row[0], by=by, now=now, seconds=seconds):
                 return self._letter(row[0])
+        # All of these may wait for one receiver, and others be behind them.
+        for number in self._first_pings(now) if channel == PING_CHANNEL and len(rows) == _CANDIDATES else ():
+            if self._swap(number, by=by, now=now, seconds=seconds):
+                return self._letter(number)
         return None
+
+    def _first_pings(self, now: datetime) -> Sequence[int]:
+        """Return the oldest ping of each receiver, where its time has come."""
+        rows = self._session.rows(
+            f"""SELECT d.id FROM {_LETTERS} d JOIN
+                (SELECT MIN(id) AS id FROM {_LETTERS}{self._pending} WHERE status = 'pending' AND channel = %s
+                  GROUP BY target) AS oldest ON oldest.id = d.id
+             WHERE d.next_attempt_at IS NULL OR d.next_attempt_at <= %s ORDER BY d.id LIMIT {_CANDIDATES}""",
+            [PING_CHANNEL, self._instant(now)],
+        )
+        return [row[0] for row in rows]
 
     def _older(self, channel: str, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """Return letters that wait before the last of these, where one of these may have to follow another."""
-        if all(MessageKind(row[2]) is MessageKind.ALERT for row in rows):
+        if all(read_kind(row[2]) is MessageKind.ALERT for row in rows):
             return []
         return self._session.rows(
             f"""SELECT id, target, kind, alert_ids FROM {_LETTERS}{self._pending}
@@ -100,31 +121,43 @@ class Outbox:
 
     def _letter(self, letter_id: int) -> Letter | None:
         row = self._session.row(
-            f"""SELECT channel, target, kind, severity, created_at, attempts, content, alert_ids
+            f"""SELECT channel, target, kind, severity, created_at, attempts, content, alert_ids, last_error
               FROM {_LETTERS} WHERE id = %s""",
             [letter_id],
         )
         if row is None:
             return None
-        created_at = self._read(row[4])
-        assert created_at is not None
         return Letter(
             letter_id=letter_id,
             address=Address(row[0], row[1]),
-            kind=MessageKind(row[2]),
-            severity=Severity(row[3] or Severity.INFO),
-            created_at=created_at,
+            kind=read_kind(row[2]),
+            severity=read_severity(row[3]),
+            created_at=self._read(row[4]) or _EPOCH,
             attempts=row[5],
             content=row[6],
-            alert_ids=tuple(json.loads(row[7] or "[]")),
+            alert_ids=read_numbers(row[7]),
+            last_error=row[8],
         )
 
     def release(self, by: str) -> int:
-        """Give back what an earlier life of *by* had taken; return how many letters."""
+        """Give back what an earlier life of *by* had taken; return how many letters.
+
+        The first time it may leave at once. What ends its sender again and again, such as a receiver that hangs for
+        longer than a pass, waits ever longer, or no other letter of its channel would ever leave.
+        """
+        now = self._session.now()
+        rows = self._session.rows(
+            f"""SELECT id, attempts FROM {_LETTERS}{self._pending}
+             WHERE status = 'pending' AND leased_by = %s AND leased_until IS NOT NULL ORDER BY id""",
+            [by[:100]],
+        )
+        return sum(self._give_back(number, now + _pause_after(attempts), by=by) for number, attempts in rows)
+
+    def _give_back(self, letter_id: int, at: datetime, *, by: str) -> int:
         return self._session.execute(
-            f"""UPDATE {_LETTERS} SET leased_until = NULL, next_attempt_at = %s
-             WHERE status = 'pending' AND leased_by = %s AND leased_until IS NOT NULL""",
-            [self._instant(self._session.now()), by[:100]],
+            f"""UPDATE {_LETTERS} SET leased_until = NULL, next_attempt_at = %s, last_error = %s
+             WHERE id = %s AND status = 'pending' AND leased_by = %s AND leased_until IS NOT NULL""",
+            [self._instant(at), _CUT_SHORT, letter_id, by[:100]],
         )
 
     # writing and closing -----------------------------------------------------------------------------------
@@ -177,17 +210,28 @@ class Outbox:
              WHERE status = 'pending' AND (attempts > 0 OR next_attempt_at IS NULL OR next_attempt_at <= %s)""",
             [self._instant(now)],
         )
-        failed = self._session.row(
-            f"""SELECT COUNT(*) FROM {_LETTERS}
-             WHERE created_at >= %s AND status = '{DeliveryStatus.FAILED}' AND next_attempt_at >= %s""",
-            [self._instant(now - timedelta(days=7)), self._instant(now - timedelta(days=1))],
-        )
         since = self._read(oldest[0]) if oldest else None
         return OutboxCounts(
             pending=pending[0] if pending else 0,
             oldest_due_seconds=max(0.0, (now - since).total_seconds()) if since else 0.0,
-            failed_last_day=failed[0] if failed else 0,
+            failed_last_day=given_up(self._session, within=timedelta(days=1)),
         )
+
+    def letters_about(self, alert_id: int, *, since: datetime) -> list[Delivered]:
+        """Return who was told of an alert, oldest first: the last hundred letters about it that were written since."""
+        rows = self._session.rows(
+            f"""SELECT channel, target, kind, status, COALESCE(sent_at, created_at), alert_ids FROM {_LETTERS}
+             WHERE created_at >= %s AND alert_ids LIKE %s ORDER BY id DESC""",
+            [self._instant(since), f"%{alert_id}%"],
+        )
+        found = [row for row in rows if alert_id in read_numbers(row[5])][:_ABOUT_ONE]
+        return [self._delivered(row) for row in reversed(found)]
+
+    def _delivered(self, row: tuple[Any, ...]) -> Delivered:
+        channel, target, kind, status, at, _ = row
+        known = DeliveryStatus(status) if status in set(DeliveryStatus) else DeliveryStatus.FAILED
+        address = Address(channel, target)
+        return Delivered(address=address, kind=read_kind(kind), status=known, at=self._read(at) or _EPOCH)
 
 
 def _must_wait(row: tuple[Any, ...], older: Sequence[tuple[Any, ...]]) -> bool:
@@ -198,8 +242,12 @@ def _must_wait(row: tuple[Any, ...], older: Sequence[tuple[Any, ...]]) -> bool:
         return bool(before)
     if kind not in _FOLLOWS or not before:
         return False
-    ours = set(json.loads(alert_ids or "[]"))
-    return any(not ours.isdisjoint(json.loads(each[3] or "[]")) for each in before)
+    ours = set(read_numbers(alert_ids))
+    return any(not ours.isdisjoint(read_numbers(each[3])) for each in before)
+
+
+def _pause_after(attempts: int) -> timedelta:
+    return next_try_after(attempts - 1) if attempts > 1 else timedelta()
 
 
 def _ping(settlement: Settlement) -> dict[str, object]:

@@ -91,7 +91,7 @@ class Pings:
             self._set(check.id, {"back_at": self._written(check.back_at)})
         state = judged(check, now=now)
         if not state.is_bad:
-            self._settle_state(check, state, by=actor)
+            self._settle_state(check, state, by=actor, by_person=True)
 
     def rotate(self, name: str, *, key: str, actor: str) -> PingCheck:
         """Let this be the check's key; the one before is worth nothing from now on. Raise UnknownPingError."""
@@ -110,7 +110,7 @@ class Pings:
     def _remove(self, name: str, actor: str) -> None:
         check = self._named(name, lock=True)
         self._session.execute("DELETE FROM smart_cron_ping_checks WHERE id = %s", [check.id])
-        self._alerts.resolve_causes([cause_of(name)], by=actor)
+        self._alerts.resolve_causes([cause_of(name)], by=actor, by_person=True)
         self._audit.note("remove", actor=actor, entity=("ping", check.id, name), old=_row(check.terms))
 
     def record(self, key: str, ping: Ping) -> bool:
@@ -204,11 +204,11 @@ class Pings:
         since = max((check.listened_at for check in unheard if check.listened_at), default=None)
         self._alerts.raise_alarms([nobody_listens(since=since, now=now)])
 
-    def _settle_state(self, check: PingCheck, state: PingState, *, by: str) -> None:
+    def _settle_state(self, check: PingCheck, state: PingState, *, by: str, by_person: bool = False) -> None:
         """Write the state; what stood for a bad one is over where terms were changed so that it is none."""
         self._set(check.id, {"state": str(state)})
         if check.state.is_bad and not state.is_bad:
-            self._alerts.resolve_causes([check.cause], by=by)
+            self._alerts.resolve_causes([check.cause], by=by, by_person=by_person)
 
     def _named(self, name: str, *, lock: bool = False) -> PingCheck:
         found = self._find("check_name = %s", name, lock=lock)

@@ -7,6 +7,7 @@ is there is updated by its id, the rest inserted: InnoDB would lock gaps for an 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -70,6 +71,9 @@ _TOTALS = ", ".join(
     ]
 )
 _READ_SUMS: Sequence[tuple[str, type]] = tuple((name, int if kind == INT else float) for name, kind in _SUMS)
+# Of which people want to hear: as for anomalies of single runs.
+_WATCHED = """ AND task_id IN (SELECT id FROM smart_cron_tasks_config
+              WHERE enabled <> 0 AND alert_on_failure <> 0 AND anomaly_tolerance > 0)"""
 Key = tuple[int, datetime, str]
 
 
@@ -123,10 +127,10 @@ class _Sum:
         }
 
     def _durations(self, before: Sequence[Any]) -> dict[str, object]:
-        least, most, text = before
+        least, most, text = _finite(before[0]), _finite(before[1]), before[2]
         if not self.durations:
             return dict.fromkeys(("duration_min", "duration_max", "duration_p50", "duration_p95", "duration_histogram"))
-        histogram = from_text(text)
+        histogram = from_text(None if text is None else str(text))
         for duration in self.durations:
             histogram[bucket_of(duration)] += 1
         shortest = min(self.durations) if least is None else min(least, *self.durations)
@@ -210,11 +214,12 @@ class Rollups:
         )
         return [self._rollup((*row, None)) for row in rows]
 
-    def counts_by_task(self, *, since: datetime, until: datetime) -> Sequence[TaskCounts]:
-        """Return how the runs of each task went in the hours of the span."""
+    def counts_by_task(self, *, since: datetime, until: datetime, watched_only: bool = False) -> Sequence[TaskCounts]:
+        """Return how the runs of each task, or of those that are watched, went in the hours of the span."""
         rows = self._session.rows(
-            """SELECT task_id, MAX(task_name), SUM(runs), SUM(successes) FROM smart_cron_metrics
-             WHERE period = 'hour' AND bucket_at >= %s AND bucket_at < %s GROUP BY task_id ORDER BY task_id""",
+            f"""SELECT task_id, MAX(task_name), SUM(runs), SUM(successes) FROM smart_cron_metrics
+             WHERE period = 'hour' AND bucket_at >= %s AND bucket_at < %s{_WATCHED if watched_only else ""}
+             GROUP BY task_id ORDER BY task_id""",
             self._span(since, until),
         )
         return [
@@ -255,6 +260,22 @@ def forget_lost(session: Session, execution_id: int) -> None:
             [row[0], period.value, session.dialect.instant(bucket_at), row[2] or ""],
         ):
             return
+
+
+def _finite(value: object) -> float | None:
+    """Return a number of the row as it stands; what somebody wrote there and is none counts as nothing."""
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def lateness_since(session: Session, since: datetime) -> tuple[int, float, float | None]:
+    """Return of the hours from *since* on how many runs' lateness is known, its sum and the largest, in seconds."""
+    row = session.row(
+        """SELECT SUM(lateness_runs), SUM(lateness_sum), MAX(lateness_max) FROM smart_cron_metrics
+         WHERE period = 'hour' AND bucket_at >= %s""",
+        [session.dialect.instant(since)],
+    )
+    runs, total, largest = row or (None, None, None)
+    return int(runs or 0), float(total or 0.0), largest
 
 
 def _summed(settlements: Sequence[Settlement]) -> dict[Key, _Sum]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from smart_cron.core.alert import Alarm, Severity
+from smart_cron.core.alert import Alarm
 from smart_cron.core.delivery import (
     Addition,
     Address,
@@ -22,13 +22,14 @@ from smart_cron.core.message import MessageKind
 from smart_cron.store import alert_rows
 from smart_cron.store.bulk import InsertEach, UpdateEach, placeholders
 from smart_cron.store.dialects import INSTANT, INT, TEXT
+from smart_cron.store.letter_rows import LETTERS, read_kind, read_numbers, read_severity
 from smart_cron.store.record_rows import MESSAGE_CHARACTERS, fitting
 from smart_cron.store.session import Session
 
 # The row behind which couriers queue. A lock of its own: those of tasks and alerts are the engine's.
 _TURN = "courier"
 _ALERT = ", ".join(f"a.{name}" for name in alert_rows.COLUMNS)
-_LETTERS = "smart_cron_deliveries"
+_LETTERS = LETTERS
 _POST = InsertEach(
     table=_LETTERS,
     columns=(
@@ -178,16 +179,14 @@ class Tellings:
         return [self._traffic(row) for row in rows]
 
     def _traffic(self, row: Sequence[Any]) -> Traffic:
-        at = self._read(row[6])
-        assert at is not None
         return Traffic(
             letter_id=row[0],
             address=Address(row[1], row[2]),
-            kind=MessageKind(row[3]),
+            kind=read_kind(row[3]),
             fold_key=row[4] or "",
-            severity=Severity(row[5] or Severity.ERROR),
-            at=at,
-            alert_ids=tuple(json.loads(row[9] or "[]")),
+            severity=read_severity(row[5]),
+            at=self._read(row[6]) or alert_rows.EPOCH,
+            alert_ids=read_numbers(row[9]),
             takes_more=row[7] == "pending" and not row[8],
         )
 

@@ -1,7 +1,7 @@
 """What goes on beside a master, in threads of its own so that it never delays a run: messages, samples, pings.
 
-Threads end with the process. Each opens a connection of its own; a chore that fails is logged and tried again at its
-next time, and hides no other.
+Threads end with the process. Each time a chore has a thread and a connection of its own: one that hangs, on a mount or
+a collector that does not answer, or that fails is logged, hides no other, and is tried again once it is over.
 """
 
 from __future__ import annotations
@@ -15,10 +15,16 @@ from functools import partial
 from pathlib import Path
 
 from smart_cron.core.ports.alerts import Bell
+from smart_cron.services.patience import Attempt
 from smart_cron.wiring import House
 
 STOP_SECONDS = 5.0
 TRACES_SECONDS = 10.0
+# So long may a chore take before somebody is told that it hangs; and all of them, where a pass waits for them.
+HANGING_SECONDS = 60.0
+PASS_SECONDS = 5.0
+# One after the other, since the metrics file tells of the sample; but so long only is one waited for.
+TURN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +60,14 @@ def chores(house: House) -> Sequence[Chore]:
 
 
 def do_chores_once(house: House) -> None:
-    """Do each chore once, for a master that makes one pass."""
-    for chore in chores(house):
-        _do(house, chore)
+    """Do each chore once, for a master that makes one pass; wait for those that hang five seconds in all."""
+    errands = [_Errand(house, chore) for chore in chores(house)]
+    until = time.monotonic() + PASS_SECONDS
+    for errand in errands:
+        errand.begin()
+    for errand in errands:
+        if not errand.wait(until):
+            errand.tell_that_it_hangs()
 
 
 @contextmanager
@@ -84,19 +95,61 @@ def cared_for(house: House) -> Iterator[Bell]:
 
 
 def _do_chores(house: House, stopping: threading.Event) -> None:
-    todo = chores(house)
-    due = {chore.name: 0.0 for chore in todo}
+    errands = [_Errand(house, chore) for chore in chores(house)]
     while not stopping.is_set():
-        for chore in todo:
-            if time.monotonic() >= due[chore.name]:
-                due[chore.name] = time.monotonic() + chore.every_seconds
-                _do(house, chore)
-        soonest = min(due.values(), default=time.monotonic() + 60)
-        stopping.wait(max(0.05, soonest - time.monotonic()))
+        for errand in errands:
+            errand.begin_if_due()
+        stopping.wait(max(0.05, min(errand.due_at for errand in errands) - time.monotonic()))
+    until = time.monotonic() + STOP_SECONDS
+    for errand in errands:
+        errand.wait(until)
 
 
-def _do(house: House, chore: Chore) -> None:
-    try:
-        chore.act()
-    except Exception as error:  # noqa: BLE001 - whatever fails here, tasks go on
-        house.log.error("Chore failed", chore=chore.name, reason=f"{type(error).__name__}: {error}")
+@dataclass(slots=True)
+class _Errand:
+    """A chore that is done again and again, never twice at a time."""
+
+    house: House
+    chore: Chore
+    due_at: float = 0.0
+    _attempt: Attempt[None] | None = None
+    _is_told: bool = False
+
+    def begin_if_due(self) -> None:
+        """Begin it where it is time; where it still hangs, say so once instead."""
+        now = time.monotonic()
+        if now < self.due_at:
+            return
+        self.due_at = now + self.chore.every_seconds
+        if self._attempt is None or self._attempt.is_over:
+            self.begin()
+        elif self._attempt.age_seconds >= HANGING_SECONDS:
+            self.tell_that_it_hangs()
+
+    def begin(self) -> None:
+        """Begin it in a thread of its own, and wait a moment: most are over then."""
+        self._is_told = False
+        try:
+            self._attempt = Attempt(self._do, name=f"chore {self.chore.name}")
+        except RuntimeError as error:  # No room for one more thread: perhaps the next time.
+            self.house.log.error("Chore failed", chore=self.chore.name, reason=str(error))
+            return
+        self._attempt.wait(time.monotonic() + TURN_SECONDS)
+
+    def wait(self, until: float) -> bool:
+        """Wait until this instant of the monotonic clock at most; return whether it is over."""
+        return self._attempt is None or self._attempt.wait(until)
+
+    def tell_that_it_hangs(self) -> None:
+        """Log it, once for each time that it hangs."""
+        if not self._is_told:
+            self._is_told = True
+            self.house.log.error("Chore hangs", chore=self.chore.name)
+
+    def _do(self) -> None:
+        try:
+            self.chore.act()
+        except Exception as error:  # noqa: BLE001 - whatever fails here, tasks go on
+            self.house.log.error("Chore failed", chore=self.chore.name, reason=f"{type(error).__name__}: {error}")
+        finally:
+            self.house.store.database.close()

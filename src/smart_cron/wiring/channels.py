@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlsplit
 
 from smart_cron.config import Config
 from smart_cron.config.alerting import ChannelConfig
@@ -27,6 +26,7 @@ from smart_cron.services.notify.guard import Guard
 from smart_cron.services.notify.slack import SlackChannel
 from smart_cron.services.notify.web_call import WebCaller
 from smart_cron.services.notify.webhook import WebhookChannel
+from smart_cron.wiring.addresses import address_fault, apprise_fault
 
 if TYPE_CHECKING:
     from smart_cron.core.ports import Clock, Log
@@ -86,6 +86,8 @@ def channel_problems(config: Config) -> Iterator[str]:
             yield f"channels.{name}: this name is taken, the channel is there without a table; take another name"
         elif fault := _channel_fault(config, name, settings):
             yield fault
+        elif settings.kind == "apprise" and (fault := apprise_fault(guard_of(config), _url(settings))):
+            yield f"channels.{name}.url: {fault}"
 
 
 def guard_of(config: Config) -> Guard:
@@ -259,18 +261,8 @@ def _channel_fault(config: Config, name: str, settings: ChannelConfig) -> str | 
         return None if "://" in url else f"{key}.url: set an apprise address, such as tgram://TOKEN/CHAT"
     if not url:
         return f"{key}.url: set the address to post to, such as https://hooks.example.org/alerts"
-    fault = guard_of(config).fault(url)
-    if fault is None:
-        return None
-    host = _shown_host(url)
-    return f"{key}.url: {fault}; add {host} to webhook_allowed_hosts, or its network to webhook_allowed_networks"
-
-
-def _shown_host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or "its host"
-    except ValueError:
-        return "its host"
+    fault = address_fault(guard_of(config), url)
+    return None if fault is None else f"{key}.url: {fault}"
 
 
 def _smtp_fault(config: Config) -> str | None:
@@ -299,9 +291,8 @@ def _receiver_problems(config: Config) -> Iterator[str]:
     if dashboard and not dashboard.startswith(("https://", "http://")):
         yield "alerts.dashboard_url: write the dashboard's address, such as https://cron.example.org"
     ping_url = config.ping_url.get_secret_value()
-    if ping_url and (fault := guard_of(config).fault(ping_url)):
-        host = _shown_host(ping_url)
-        yield f"ping_url: {fault}; add {host} to webhook_allowed_hosts, or its network to webhook_allowed_networks"
+    if ping_url and (fault := address_fault(guard_of(config), ping_url)):
+        yield f"ping_url: {fault}"
 
 
 def _is_network(text: str) -> bool:

@@ -64,6 +64,13 @@ def deliver_once(house: House, *, seconds: float = PASS_SECONDS) -> None:
         thread.join(max(0.0, ends_at - time.monotonic()))
 
 
+def tell_of_loss(house: House, reason: str) -> None:
+    """Tell people that the database does not serve, if that has lasted for a while: earlier passes count, too."""
+    outage = _Builder(house).outage()
+    outage.lost(reason, since=house.clock.now())
+    outage.look()
+
+
 def _sending(house: House, sender: Sender, ends_at: float) -> threading.Thread:
     def send() -> None:
         try:

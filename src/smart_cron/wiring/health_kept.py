@@ -14,12 +14,12 @@ from typing import Any
 from smart_cron.core.alert import AlertType
 from smart_cron.core.alert_rules import read_severities
 from smart_cron.core.errors import SmartCronError
-from smart_cron.core.health import CheckStatus, Finding
+from smart_cron.core.health import FRESH, CheckStatus, Finding, LatestHealth
 from smart_cron.core.ports import Log
 from smart_cron.logs.events import open_event_log
 from smart_cron.services.health import Examination, tell, weekly
-from smart_cron.services.health.deadline import Attempt
-from smart_cron.services.metrics.trends import SUBTYPE, success_rate_falls
+from smart_cron.services.metrics.trends import SUBTYPE, WEEK, success_rate_falls
+from smart_cron.services.patience import Attempt
 from smart_cron.wiring.health_of import Ward
 
 # The specification's crontab line and the built-in task look at these minutes.
@@ -83,8 +83,9 @@ def _tell_trends(ward: Ward) -> None:
     causes = [alarm.cause for alarm in alarms]
     told = [alert.cause for alert in store.alerts.open_causes(AlertType.SYSTEM_HEALTH)]
     over = [cause for cause in told if cause.subtype == SUBTYPE and cause not in causes]
-    # One that stands open was told: it is no new event that the week goes on.
-    store.alerts.raise_alarms([alarm for alarm in alarms if alarm.cause not in told])
+    # One that stands open was told, and so was one that somebody resolved: it is no new event that the week goes on.
+    known = {*told, *store.alerts.causes_resolved_since(store.database.now() - WEEK, subtype=SUBTYPE)}
+    store.alerts.raise_alarms([alarm for alarm in alarms if alarm.cause not in known])
     store.alerts.resolve_causes(over, by=TRENDS)
     store.health.note([_trends_told(len(alarms), node, hour)])
 
@@ -105,6 +106,8 @@ def _tell_weekly(ward: Ward) -> None:
     """Raise this week's digest, where this week had none. The row that says so is written last: at least once."""
     node, now, store = ward.config.node_name, ward.clock.now(), ward.store
     if not weekly.is_due(store.health.last_details(weekly.NAME, node=node), now):
+        return
+    if not weekly.has_past(ward.config.log_dir, now=now):
         return
     groups = weekly.grouped(weekly.warnings(ward.config.log_dir, now=now))
     finding, alarm = weekly.digest(groups, node=node, now=now)
@@ -147,18 +150,19 @@ def _fields(finding: Finding) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def done_already(ward: Ward, *, seconds: float) -> bool:
-    """Whether somebody has looked in this slot of five minutes; False where that cannot be told in time."""
+def done_already(ward: Ward, *, seconds: float) -> LatestHealth | None:
+    """Return what somebody found in this slot of five minutes; None where nobody looked or the answer is late."""
     slot = slot_of(ward.clock.now())
 
-    def ask() -> bool:
+    def ask() -> LatestHealth | None:
         try:
-            return ward.store.health.checked_since(slot)
+            health = ward.store.health
+            return health.latest(within=FRESH) if health.checked_since(slot) else None
         finally:
             ward.store.database.close()
 
     attempt = Attempt(ask, name="health-slot")
-    return attempt.wait(time.monotonic() + seconds) and bool(attempt.result)
+    return attempt.result if attempt.wait(time.monotonic() + seconds) else None
 
 
 def slot_of(now: datetime) -> datetime:

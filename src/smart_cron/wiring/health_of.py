@@ -117,7 +117,16 @@ def _of_system(ward: Ward) -> Iterator[Probe]:
     config, health, store, facts = ward.config, ward.config.health, ward.store, ward.store.health_facts
     node, now = config.node_name, ward.clock.now()
     late = Threshold(warning=health.lateness_warning_seconds, critical=health.lateness_critical_seconds, unit="s")
-    canary = partial(start_lateness.look, facts, late, now=now, slot=ward.slot, started_at=ward.started_at)
+    canary = partial(
+        start_lateness.look,
+        facts,
+        store.nodes,
+        late,
+        node=node,
+        now=now,
+        slot=ward.slot,
+        started_at=ward.started_at,
+    )
     yield _asking_later(ward, start_lateness.NAME, canary, node=node)
     patience = timedelta(seconds=config.deadlock_timeout)
     yield _asking_later(ward, stuck_tasks.NAME, partial(stuck_tasks.look, facts, deadlock_timeout=patience))

@@ -38,11 +38,3 @@ def scheduler_ping(house: House) -> SchedulerPing | None:
 def start_pings(house: House) -> StartPings:
     """Return who tells of the starts of runs, not begun yet."""
     return StartPings(WebCaller(guard_of(house.config), total_seconds=START_SECONDS), house.log)
-
-
-def one_pass(house: House) -> None:
-    """Do once what a master does each minute. Raise DatabaseError where the database does not serve."""
-    silence_watch(house).look()
-    own_ping = scheduler_ping(house)
-    if own_ping:
-        own_ping.ping()

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
+from click import unstyle
 from rich.console import Console
 from tests.unit.cli.conftest import Call, Result
 
 from smart_cron.core.alert import Alarm, Alert, AlertType, Cause, Severity
-from smart_cron.faces.cli.alert import COLUMNS, _row, state
+from smart_cron.faces.cli.alert import COLUMNS, _row, narrow_lines, state
 from smart_cron.faces.cli.tables import Cell, rich_table
 from smart_cron.faces.cli.text import printable
 from smart_cron.wiring import House
@@ -108,9 +110,64 @@ def test_one_alert_is_shown_in_full(call: Call, raised: Raise, house: House) -> 
 
     out = call("alert", "show", str(number)).out
 
-    for words in ("warning, seen", "system_health (clock)", "2 times", "smart-cron run show 17", "free_mb", "on it"):
+    for words in ("warning, seen", "system_health (clock)", "2 times", "smart-cron run show 17", "Free mb", "on it"):
         assert words in out
     assert "by user 4" in out
+
+
+def test_who_was_told_and_who_has_seen_it_is_shown(call: Call, raised: Raise, house: House) -> None:
+    number, other = raised(details={"last_words": "no space"}), raised("disk")
+    letter(house, "email", "ops@example.org", [other, number], sent_at="2026-01-02 03:05:05.000000")
+    letter(house, "email", "ops@example.org", [number], kind="reminder", sent_at="2026-01-02 03:07:05.000000")
+    letter(house, "slack", "https://hooks.slack.com/services/T/secret", [number], status="failed")
+    letter(house, "oncall", None, [number * 10 + 1])
+    house.store.alerts.acknowledge(number, user_id=None, actor="cli:root")
+
+    out = call("alert", "show", str(number)).out
+
+    assert "ops@example.org 2026-01-02 03:05:05, reminder 2026-01-02 03:07:05" in out
+    assert "https://hooks.slack.com/*** " in out
+    assert "(failed)" in out
+    assert not any(each in out for each in ("T/secret", "oncall", "{"))
+    assert "by cli:root" in out
+    assert "Last words" in out
+
+
+def letter(house: House, channel: str, target: str | None, alert_ids: list[int], **changes: str) -> None:
+    row = {"kind": "alert", "channel": channel, "target": target, "subject": "x", "status": "sent"} | changes
+    row["alert_ids"] = json.dumps(alert_ids)
+    # Whatever the clocks say to the millisecond: no letter is older than its alert.
+    row["created_at"] = "2100-01-01 00:00:00.000000"
+    marks = ", ".join(["%s"] * len(row))
+    house.store.session.execute(
+        f"INSERT INTO smart_cron_deliveries ({', '.join(row)}) VALUES ({marks})", list(row.values())
+    )
+
+
+def test_the_gravest_come_first_and_what_is_cut_is_said(call: Call, raised: Raise) -> None:
+    grave = raised("disk", severity=Severity.CRITICAL)
+    warnings = [raised(f"clock{number}") for number in range(3)]
+
+    assert [each["id"] for each in call("alert", "list", "--json").document] == [grave, *reversed(warnings)]
+    lines = call("alert", "list", "--limit", "2").out.splitlines()
+    assert "critical" in lines[1]
+    assert lines[-1] == "4 open alerts, 2 shown: --limit 1000"
+    assert "shown" not in call("alert", "list").out
+    older = call("alert", "list", "--all", "--limit", "2").out.splitlines()[-1]
+    assert older == f"The newest 2 are shown; older ones: --before {warnings[1]}"
+
+
+def test_on_a_narrow_terminal_a_message_has_a_line_of_its_own(raised: Raise, house: House) -> None:
+    message = "the disk of /var is 91 % full, which is more than the threshold of 90 %; 1.2 GB are free there."
+    found = get(house, raised("disk_space", message=message, severity=Severity.CRITICAL))
+    now = house.clock.now()
+
+    lines = [unstyle(line) for line in narrow_lines([found], now, UTC, width=80)]
+
+    assert [len(line) <= 80 for line in lines] == [True] * 3
+    assert "TYPE" not in lines[0]
+    assert "disk_space @one" in lines[1]
+    assert lines[2].startswith("    the disk of /var is 91 % full, which is more than the threshold of 90 %")
 
 
 def test_a_number_of_no_alert_is_told_and_nothing_is_changed(call: Call, raised: Raise, house: House) -> None:
@@ -209,3 +266,10 @@ def test_a_silence_that_is_over_counts_no_more(raised: Raise, house: House) -> N
 
     assert state(get(house, number), now) == "open"
     assert state(get(house, number), now - timedelta(seconds=1)) == "snoozed"
+
+
+@pytest.mark.usefixtures("home")
+def test_a_ping_cannot_be_tried_by_a_message_and_that_is_said(call: Call) -> None:
+    told = call("alert", "test", "ping")
+
+    assert (told.code, "it has no words. A run of a task with a --ping-url tries it" in told.err) == (1, True)

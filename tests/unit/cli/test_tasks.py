@@ -244,6 +244,37 @@ def test_show_tells_what_a_person_decided(call: Call, add: Add) -> None:
         assert words in out
 
 
+def test_show_says_who_is_told_and_hides_the_address_to_ping(
+    call: Call, add: Add, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add("plain")
+    add("pinged", "true", "--ping-url", "https://hc-ping.com/secret", "--alert-email", "owner@example.org")
+    assert "shown, and sent to nobody" in call("task", "show", "plain").out
+
+    monkeypatch.setenv("SMART_CRON_ALERT_EMAIL", "ops@example.org")
+    (home / "smart-cron.toml").write_text('[channels.night]\nkind = "email"\naddress = "n@example.org"\n')
+
+    asking = "the channels that ask for them: night"
+    assert f"ops@example.org (alert_email of the settings), {asking}" in call("task", "show", "plain").out
+    out = call("task", "show", "pinged").out
+    assert f"owner@example.org, {asking}" in out
+    assert "Pings " in out
+    assert " https://hc-ping.com/***\n" in out
+
+
+def test_an_address_to_which_nothing_is_sent_is_told_when_it_is_set(
+    call: Call, add: Add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = "Note: hc-ping.com is not in webhook_allowed_hosts; nothing is sent there until it is.\n"
+    assert add("one", "true", "--ping-url", "https://hc-ping.com/x").err == told
+    edited = call("task", "edit", "one", "--alert-slack-webhook", "https://example.org/x")
+    assert (edited.code, "Note: example.org is not in" in edited.err, "hc-ping" in edited.err) == (0, True, False)
+    assert "plain http is refused" in call("task", "edit", "one", "--ping-url", "http://hooks.slack.com/x").err
+
+    monkeypatch.setenv("SMART_CRON_WEBHOOK_ALLOWED_HOSTS", '["hc-ping.com"]')
+    assert call("task", "edit", "one", "--ping-url", "https://hc-ping.com/y").err == ""
+
+
 def test_several_tasks_are_switched_all_or_none(call: Call, add: Add, house: House) -> None:
     add("a")
     add("b")

@@ -13,6 +13,7 @@ from smart_cron.core.alert import Alert, AlertType, Cause, Severity
 from smart_cron.core.alert_text import compose
 from smart_cron.core.harmless import one_line
 from smart_cron.core.message import Message, MessageKind, RunFacts
+from smart_cron.core.ping import cause_of
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 FAILED = Alert(
@@ -104,6 +105,7 @@ Last lines of its output:
 See https://cron.example.org/alerts/12
 In a terminal: smart-cron alert show 12
 In a terminal: smart-cron run show 77
+No more reminders: smart-cron alert ack 12
 
 --
 Smart Cron on web-1, 2026-11-24 12:00:00Z
@@ -156,15 +158,88 @@ def test_a_recovery_says_what_is_over() -> None:
     message = composed(over, kind=MessageKind.RECOVERY)
 
     assert message.subject == "[web-1] Recovered: Task nightly works again"
-    assert "It was over after 2 h. What had been wrong: Task nightly failed: Exit code 3" in message.text
+    assert "It lasted 2 h. It had been: Task nightly failed: Exit code 3" in message.text
     assert "Over since  2026-11-24 12:00:00Z" in message.text
 
 
 def test_a_finding_that_is_over_names_itself() -> None:
     cause = Cause(alert_type=AlertType.DISK_SPACE, node="web-1")
-    over = replace(FAILED, cause=cause, task_name=None, message="/var is 91 % full", resolved=True, resolved_at=NOON)
+    told = {"message": "/var is 91 % full. Make room.", "details": {"remedy": "Make room."}}
+    over = replace(FAILED, cause=cause, task_name=None, resolved=True, resolved_at=NOON, **told)  # type: ignore[arg-type]
 
-    assert composed(over, kind=MessageKind.RECOVERY).subject == "[web-1] Recovered: Over: /var is 91 % full"
+    message = composed(over, kind=MessageKind.RECOVERY)
+
+    assert message.subject == "[web-1] Recovered: disk_space is well again"
+    assert "It lasted 2 h. It had been: /var is 91 % full.\n" in message.text
+    assert "Make room" not in message.text + message.html
+
+
+def test_a_recovery_shows_the_failed_run_as_the_last_failure() -> None:
+    over = replace(FAILED, resolved=True, resolved_at=NOON, resolved_by="recovered")
+    message = composed(over, kind=MessageKind.RECOVERY, facts=RUN)
+
+    head, _, failure = message.text.partition("The last failure:\n")
+    assert "Exit code     3" in failure
+    assert "Status" not in head
+    assert "alert ack" not in message.text
+    assert "The last failure" in message.html
+
+
+def test_several_that_are_over_are_named() -> None:
+    jobs = [replace(LATE, id=number, cause=cause_of(name), resolved=True) for number, name in enumerate(("quick", "x"))]
+    message = composed(*jobs, kind=MessageKind.RECOVERY)
+
+    assert message.subject == "[web-1] Over: ping:quick, ping:x"
+    assert "It lasted 2 h. It had been: The job 'quick'" in message.text
+
+
+LATE = replace(
+    FAILED,
+    cause=cause_of("quick"),
+    task_name=None,
+    execution_id=None,
+    message="The job 'quick', which reports by ping, is late: a report was due 1 min 9 s ago. Does it run?",
+    details={"check": "quick", "state": "late", "last_words": "copying\nno space at http://me:hunter2@nas/x"},
+)
+
+
+def test_a_job_elsewhere_is_named_in_the_subject_and_its_last_words_are_shown() -> None:
+    message = composed(LATE)
+
+    assert message.subject == "[web-1] Job quick is late"
+    assert "is late: a report was due 1 min 9 s ago." in message.text
+    assert "Last words of the job:\n| copying\n| no space at http://me:***@nas/x\n" in message.text
+    assert "In a terminal: smart-cron ping show quick" in message.text
+    assert "Last words of the job" in message.html
+    reminder = composed(LATE, kind=MessageKind.REMINDER)
+    assert reminder.subject == "[web-1] Reminder: Still open after 2 h: Job quick is late"
+    failed = replace(LATE, details={"state": "failed", "exit_code": 3})
+    assert composed(failed).subject == "[web-1] Job quick failed with exit code 3"
+
+
+def test_what_looks_like_a_password_is_hidden_wherever_a_task_said_it() -> None:
+    said = 'TOKEN=abc123 mysql://root:hunter2@db/x --password=\'a b\' {"secret": "s3"}'
+    alert = replace(FAILED, message=f"Task nightly failed: {said}")
+    message = composed(alert, facts=replace(RUN, error_message=said, last_lines=(said,)))
+
+    everything = message.subject + message.text + message.html + json.dumps(dict(message.facts))
+    assert not any(secret in everything for secret in ("abc123", "hunter2", "a b", "s3"))
+    assert "TOKEN=*** mysql://root:***@db/x" in message.text
+
+
+def test_what_has_just_begun_has_no_age() -> None:
+    message = composed(replace(FAILED, created_at=NOON - timedelta(milliseconds=88)))
+
+    assert "Since     2026-11-24 11:59:59Z\n" in message.text
+
+
+def test_causes_are_counted_in_a_digest_and_not_each_alert() -> None:
+    flood = [replace(each, message=f"Task {each.task_name} failed: Exit code 7: no server") for each in many(50)]
+    message = composed(*flood, LATE, kind=MessageKind.DIGEST)
+
+    assert "- error: 50 tasks failed\n  Exit code 7: no server (task1, task2, task3 and 47 more)\n" in message.text
+    assert "- error: ping:quick\n" in message.text
+    assert "How often" not in message.text
 
 
 def many(count: int, **changes: object) -> list[Alert]:

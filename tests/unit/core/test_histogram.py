@@ -6,7 +6,7 @@ import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from smart_cron.core.histogram import (
@@ -53,9 +53,27 @@ def test_the_fullest_histogram_fits_into_the_smallest_text_column() -> None:
     assert len(to_text(dict.fromkeys(range(FIRST, LAST + 1), 10**12))) < 65_535
 
 
-@pytest.mark.parametrize("text", ["", None, "nonsense", "1:2:3", "1", "1:x", ":"])
+@pytest.mark.parametrize("text", ["", None, "nonsense", "1:2:3", "1", "1:x", ":", "1:0", "1:-5"])
 def test_what_is_no_histogram_counts_as_empty(text: str | None) -> None:
     assert from_text(text) == {}
+
+
+@given(st.text(alphabet="0123456789-: x\n", max_size=500))
+@example("99999:1")
+@example("-99999:1")
+@example("0:1" + "0" * 400)
+@example("0:" + "9" * 5_000)
+def test_whatever_somebody_wrote_has_a_quantile_or_none(text: str) -> None:
+    histogram = from_text(text)
+
+    assert set(histogram) <= set(range(FIRST, LAST + 1))
+    found = quantile_within(histogram, 0.95, least=None, most=None)
+    assert found is None or math.isfinite(found)
+    assert from_text(to_text(histogram)) == histogram
+
+
+def test_what_is_right_beside_nonsense_counts() -> None:
+    assert from_text("1:2 x 3:4") == {1: 2, 3: 4}
 
 
 @pytest.mark.parametrize("seconds", [-1.0, 0.0, 1e-9, 1e300])

@@ -183,7 +183,7 @@ class TestAlerts:
         settled = decide(run(failure_threshold=1), ended(exit_code=1))
 
         assert alert_types(settled) == [("task_failure", "error"), ("consecutive_failures", "critical")]
-        assert settled.alerts[1].message == "Task report failed once, most recently: Exit code 1"
+        assert settled.alerts[1].message == "Task report failed: Exit code 1"
 
     def test_a_stuck_run_is_told_as_such_and_as_the_failure_of_its_slot(self) -> None:
         settled = decide(run(), ended(EndCause.STUCK, reason="it was still there"))

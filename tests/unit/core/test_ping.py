@@ -17,6 +17,7 @@ from smart_cron.core.ping import (
     cleaned_words,
     is_unheard,
     judged,
+    next_due_at,
     require_sound,
 )
 
@@ -111,6 +112,13 @@ def test_alarms_say_what_is_wrong_and_are_one_cause_for_each_check() -> None:
     failed = check(last_ping_at=NOON, last_exit_code=3)
     assert alarm_of(failed, PingState.FAILED, now=NOON).message.endswith("failed with exit code 3.")
     assert alarm_of(failed, PingState.FAILED, now=NOON).cause == alarm.cause
+
+
+def test_what_is_due_next_of_a_job_that_runs_is_its_end() -> None:
+    running = check(last_start_at=NOON + MINUTE, terms={"longest_run": 5 * MINUTE})
+
+    assert next_due_at(check(last_ping_at=NOON, last_exit_code=0)) == NOON + HOUR
+    assert next_due_at(running) == NOON + 6 * MINUTE
 
 
 def test_all_faults_of_terms_come_at_once() -> None:

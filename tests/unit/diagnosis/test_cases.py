@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from smart_cron.services.diagnosis import (
     Fix,
     FixKind,
     LastFailure,
+    Receiver,
     Starters,
     Surroundings,
     failures,
@@ -103,6 +105,14 @@ def test_tasks_that_come_due_in_time_are_well() -> None:
     assert (found.verdict, "none is overdue" in found.sentence) == ("ok", True)
 
 
+def test_built_in_tasks_alone_are_not_called_none() -> None:
+    built_in = task("smart_cron_health", next_run_at=NOW, definition={"origin": "builtin"})
+
+    (found,) = waiting.probe_tasks(with_facts({"tasks": [built_in]}))
+
+    assert found.sentence.startswith("nobody added a task yet; built-in ones that are enabled: 1; the next slot")
+
+
 @pytest.mark.parametrize(
     ("starters", "facts", "verdict", "words"),
     [
@@ -129,7 +139,7 @@ def test_a_missing_master_is_judged_by_what_would_start_it(
 def test_lines_in_a_crontab_without_a_cron_daemon_start_nothing() -> None:
     _, found = starting.probe_master(with_facts({}, starters=lambda: Starters(crontab="the crontab of root")))
 
-    assert (found.case, found.remedy) == (Case.NOT_RUNNING, "Start it: systemctl restart cron")
+    assert (found.case, found.remedy) == (Case.NOT_RUNNING, "Start it: service cron restart")
 
 
 def test_a_master_without_a_sign_of_life_is_named_by_its_process() -> None:
@@ -167,16 +177,18 @@ def test_runs_of_a_silent_node_are_stuck_until_it_is_back_or_forgotten() -> None
 @pytest.mark.parametrize(
     ("count", "status", "verdict", "words"),
     [
-        (1, "failed", "note", "run logs 3"),
-        (5, "failed", "wrong", "run logs 3"),
-        (5, "timeout", "wrong", "--timeout"),
+        (1, "failed", "note", "x: read what it printed: smart-cron run logs 3"),
+        (5, "failed", "wrong", "x: read what it printed: smart-cron run logs 3"),
+        (5, "timeout", "wrong", "task edit x --timeout 10s"),
         (5, "oom", "wrong", "--memory-mb"),
     ],
 )
 def test_failures_in_a_row_are_judged_by_the_threshold(count: int, status: str, verdict: str, words: str) -> None:
     last = LastFailure(run_id=3, status=status, message="Exit code 2", last_line="boom", at=NOW)
 
-    (found,) = failures.probe_failures(with_facts({"tasks": [task(consecutive_failures=count)], "failures": {1: last}}))
+    failing = task(consecutive_failures=count, definition={"timeout": timedelta(seconds=5)})
+
+    (found,) = failures.probe_failures(with_facts({"tasks": [failing], "failures": {1: last}}))
 
     assert (found.verdict, found.case) == (verdict, Case.FAILURES)
     assert "Exit code 2, its last error line: boom" in found.sentence
@@ -213,6 +225,30 @@ def test_settings_their_files_and_tables_are_known_names() -> None:
     names = ["SMART_CRON_MAX_CONCURRENT", "smart_cron_log_level", "SMART_CRON_DATABASE__URL_FILE"]
 
     assert telling.judge_names(names, KNOWN) == []
+
+
+def test_a_way_out_that_failed_its_last_test_is_wrong_and_named_with_its_step() -> None:
+    ways = [Receiver(channel="email", words="ops@example.org"), Receiver(channel="hook", words="channel 'hook'")]
+    shut = [replace(way, failed="its last test failed on 2026-03-01: 550 no") for way in ways]
+
+    def told(*receivers: Receiver) -> list[tuple[str, str]]:
+        return [(each.verdict, each.remedy) for each in telling.probe_receivers(surroundings(receivers=receivers))]
+
+    step = "Mend 'hook', then try it: smart-cron alert test hook"
+    assert told(*ways) == [("ok", "")]
+    assert told(ways[0], shut[1]) == [("ok", ""), ("wrong", step)]
+    assert [verdict for verdict, _ in told(*shut)] == ["wrong", "wrong"]
+
+
+def test_a_fault_in_a_channels_settings_is_wrong_and_names_its_key() -> None:
+    fault = "channels.hook.url: evil.example is not allowed"
+
+    *_, found = telling.probe_receivers(surroundings(receiver_faults=[fault], settings_file=Path("/x.toml")))
+
+    assert (found.verdict, found.remedy) == (
+        "wrong",
+        "Mend channels.hook.url in /x.toml, then: smart-cron config check",
+    )
 
 
 def test_remedies_come_once_and_the_most_urgent_first() -> None:

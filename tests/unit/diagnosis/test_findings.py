@@ -86,6 +86,28 @@ def test_a_directory_is_judged_by_its_disk(changes: dict[str, Any], verdict: str
     assert words in found.sentence
 
 
+def test_folders_on_one_full_disk_are_one_step_at_its_root() -> None:
+    full = {"fault": "No space left on device", "free_bytes": 0}
+    found = [
+        places.judge_place(place(name="log", path=Path("/srv/log"), **full)),
+        places.judge_place(place(name="runs", path=Path("/srv/runs"), **full)),
+        places.judge_place(place(name="backups", path=Path("/srv/backups"), free_bytes=5 << 20)),
+    ]
+
+    (step,) = diagnosis.remedies(found)
+
+    assert step.remedy.endswith(": du -xhd2 /srv | sort -h | tail")
+
+
+def test_a_database_left_alone_for_open_folders_has_no_step_before_theirs() -> None:
+    exposed = ["/srv/x can be written by others: chmod 750 /srv/x"]
+
+    (found,) = parties.probe_database(surroundings(exposed=exposed, read_database=raising(AssertionError())))
+
+    assert (found.verdict, found.remedy) == ("note", "")
+    assert "not opened while others can write" in found.sentence
+
+
 def test_a_missing_directory_is_wrong(tmp_path: Path) -> None:
     (found,) = places.probe_folders(surroundings(folders={"log": tmp_path / "log"}))
 

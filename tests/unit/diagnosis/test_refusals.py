@@ -6,7 +6,7 @@ import pytest
 from tests.unit.diagnosis.test_findings import surroundings
 
 from smart_cron.core.errors import DatabaseUnavailableError, SchemaError
-from smart_cron.services.diagnosis import Case, parties
+from smart_cron.services.diagnosis import Case, Starters, parties
 from smart_cron.services.diagnosis.refusals import address_of, refusal_of
 
 FILE = "/etc/smart-cron/smart-cron.toml"
@@ -78,7 +78,7 @@ POSTGRESQL = "postgresql://app:***@db.example/jobs"
         ("the server did not answer within 4 s", POSTGRESQL, "does not answer", "db.example"),
         ("database disk image is malformed", "sqlite:////var/x.db", "damaged", "recover"),
         ("database or disk is full", "sqlite:////var/x.db", "no room", "Make room"),
-        ("unable to open database file", "sqlite:////var/x.db", "cannot be opened", "ls -la //var/x.db"),
+        ("unable to open database file", "sqlite:////var/x.db", "cannot be opened", "ls -la /var/x.db"),
     ],
 )
 def test_what_a_driver_says_is_told_apart(said: str, url: str, name: str, remedy: str) -> None:
@@ -87,6 +87,16 @@ def test_what_a_driver_says_is_told_apart(said: str, url: str, name: str, remedy
     assert found is not None
     assert name in found.name
     assert remedy in found.remedy(address_of(url, settings_file=FILE))
+
+
+def test_a_server_is_started_as_its_machine_starts_services() -> None:
+    error = DatabaseUnavailableError("the database cannot be used: 2003 Can't connect (Connection refused).")
+
+    without = parties.judge_refusal(error, surroundings(database=MARIADB))
+    with_systemd = parties.judge_refusal(error, surroundings(database=MARIADB, starters=lambda: Starters(systemd=True)))
+
+    assert without.remedy == "Start it: service mariadb start"
+    assert with_systemd.remedy == "Start it: systemctl start mariadb"
 
 
 def test_an_unknown_complaint_keeps_its_own_remedy() -> None:

@@ -31,6 +31,19 @@ def test_no_spelling_of_a_secret_survives(text: str) -> None:
     assert not [word for word in ("s3cr", "czNj", "anything", "abcdefgh", "hunter22", "canary") if word in shown]
 
 
+@pytest.mark.parametrize(
+    ("secret", "text", "shown"),
+    [
+        ("full", "Task completed successfully", "Task completed successfully"),
+        ("full", "MODE=full, mode 'full'", "MODE=***, mode '***'"),
+        ("s3cr/t=", "at s3cr/t= and xs3cr/t=", "at *** and xs3cr/t="),
+        ("eightlet", "xeightletx", "x***x"),
+    ],
+)
+def test_a_short_secret_is_taken_out_where_it_stands_alone(secret: str, text: str, shown: str) -> None:
+    assert Scrubber([secret]).clean(text) == shown
+
+
 def test_what_is_no_secret_stays() -> None:
     text = "run 5 of 'backup' failed: Exit code 3, see /srv/jobs/backup.sh at 12:00"
 

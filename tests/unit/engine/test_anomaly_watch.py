@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from tests.engine.scripted import RecordingLog
 
 from smart_cron.core.anomaly import LEAST_PAST, Sample
+from smart_cron.core.errors import DatabaseConflictError
 from smart_cron.core.run import EndCause, OpenRun, RunEnd, Settlement, Status, Trigger
 from smart_cron.engine import anomaly_watch
 from smart_cron.engine.anomaly_watch import READ_A_BATCH, AnomalyWatch
@@ -62,7 +64,7 @@ def subtypes(watch: AnomalyWatch, *settlements: Settlement) -> list[list[str | N
 
 
 def test_the_sentence_says_what_is_odd_and_what_to_do() -> None:
-    (told,) = AnomalyWatch(Pasts()).judged([settled(1, duration=300.0)])
+    (told,) = AnomalyWatch(Pasts(), RecordingLog()).judged([settled(1, duration=300.0)])
 
     (draft,) = told.alerts
     assert (draft.alert_type, draft.severity, draft.subtype) == ("system_health", "warning", "anomaly_duration")
@@ -85,13 +87,13 @@ def test_the_sentence_says_what_is_odd_and_what_to_do() -> None:
 def test_what_is_not_judged_costs_no_read(run: dict[str, Any]) -> None:
     pasts = Pasts()
 
-    assert subtypes(AnomalyWatch(pasts), settled(1, duration=9_999.0, **run)) == [[]]
+    assert subtypes(AnomalyWatch(pasts, RecordingLog()), settled(1, duration=9_999.0, **run)) == [[]]
     assert pasts.asked == []
 
 
 def test_a_batch_reads_few_pasts_and_the_others_have_their_turn() -> None:
     pasts = Pasts()
-    watch = AnomalyWatch(pasts)
+    watch = AnomalyWatch(pasts, RecordingLog())
     batch = [settled(number, duration=300.0) for number in range(READ_A_BATCH + 1)]
 
     assert subtypes(watch, *batch) == [["anomaly_duration"]] * READ_A_BATCH + [[]]
@@ -102,7 +104,7 @@ def test_a_batch_reads_few_pasts_and_the_others_have_their_turn() -> None:
 def test_the_task_that_ran_longest_ago_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(anomaly_watch, "MOST_TASKS", 2)
     pasts = Pasts()
-    watch = AnomalyWatch(pasts)
+    watch = AnomalyWatch(pasts, RecordingLog())
     for number in (1, 2, 1, 3, 1, 2):
         watch.learn(watch.judged([settled(number)]))
 
@@ -110,7 +112,7 @@ def test_the_task_that_ran_longest_ago_is_forgotten_first(monkeypatch: pytest.Mo
 
 
 def test_what_was_judged_counts_only_once_it_is_learned() -> None:
-    watch = AnomalyWatch(Pasts())
+    watch = AnomalyWatch(Pasts(), RecordingLog())
     slower = settled(1, duration=300.0)
     for _ in range(200):
         watch.judged([slower])
@@ -119,3 +121,65 @@ def test_what_was_judged_counts_only_once_it_is_learned() -> None:
     for _ in range(200):
         watch.learn([slower])
     assert subtypes(watch, slower) == [[]]
+
+
+class BrokenPasts(Pasts):
+    """Fails in the given way for task 1."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    def last_successes(self, task_id: int, *, limit: int) -> list[Sample]:
+        found = super().last_successes(task_id, limit=limit)
+        if task_id == 1:
+            raise self._error
+        return found
+
+
+def test_a_past_that_cannot_be_read_is_told_once_and_hides_no_other() -> None:
+    pasts, log = BrokenPasts(ValueError("nonsense")), RecordingLog()
+    watch = AnomalyWatch(pasts, log)
+    for _ in range(3):
+        batch = [settled(1, duration=300.0), settled(2, duration=300.0)]
+        assert subtypes(watch, *batch) == [[], ["anomaly_duration"]]
+        watch.learn(batch)
+
+    assert pasts.asked == [1, 2]
+    ((level, _, fields),) = log.events
+    assert (level, fields["task"], fields["reason"]) == ("error", "task1", "ValueError: nonsense")
+
+
+def test_a_transaction_that_is_over_is_not_gone_on_with() -> None:
+    pasts = BrokenPasts(DatabaseConflictError("deadlock"))
+    watch = AnomalyWatch(pasts, RecordingLog())
+
+    with pytest.raises(DatabaseConflictError):
+        watch.judged([settled(1)])
+    with pytest.raises(DatabaseConflictError):
+        watch.judged([settled(1)])
+
+
+@pytest.mark.parametrize("tolerance", [float("inf"), float("nan")])
+def test_a_tolerance_without_bound_tells_nothing(tolerance: float) -> None:
+    log = RecordingLog()
+
+    assert subtypes(AnomalyWatch(Pasts(), log), settled(1, duration=9_999.0, anomaly_tolerance=tolerance)) == [[]]
+    assert log.events == []
+
+
+def test_a_tolerance_that_is_text_is_told_and_the_run_goes_on() -> None:
+    log = RecordingLog()
+
+    assert subtypes(AnomalyWatch(Pasts(), log), settled(1, anomaly_tolerance="much")) == [[]]
+    assert len(log.events) == 1
+
+
+def test_a_run_that_cannot_be_learned_is_told() -> None:
+    log = RecordingLog()
+    watch = AnomalyWatch(Pasts(), log)
+    watch.judged([settled(1)])
+
+    watch.learn([settled(1, duration="long")])  # type: ignore[arg-type]
+
+    assert len(log.events) == 1

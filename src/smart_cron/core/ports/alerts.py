@@ -15,11 +15,17 @@ class AlertStore(Protocol):
     def raise_alarms(self, alarms: Sequence[Alarm]) -> list[int]:
         """Open an alert for each, or count up the open one of the same cause; return their numbers in order."""
 
-    def resolve_causes(self, causes: Sequence[Cause], *, by: str) -> list[int]:
-        """Resolve the open alerts of these causes, since they are over; return their numbers."""
+    def resolve_causes(self, causes: Sequence[Cause], *, by: str, by_person: bool = False) -> list[int]:
+        """Resolve the open alerts of these causes, since they are over; return their numbers.
+
+        Where it was a person's doing nobody is told.
+        """
 
     def open_causes(self, alert_type: AlertType | None = None) -> Sequence[Alert]:
         """Return every open alert (of a type), oldest first, acknowledged and snoozed ones too."""
+
+    def causes_resolved_since(self, since: datetime, *, subtype: str) -> set[Cause]:
+        """Return what was told and is resolved since then, of this subtype of `system_health`."""
 
     def alerts(
         self,
@@ -40,6 +46,9 @@ class AlertStore(Protocol):
 
     def resolve(self, alert_id: int, *, actor: str, note: str | None = None) -> bool:
         """Note that it is mended. False where it is resolved already."""
+
+    def seen_by(self, alert_id: int) -> str | None:
+        """Return who acknowledged it, as the audit log names them."""
 
     def snooze(self, alert_id: int, *, until: datetime | None, actor: str, note: str | None = None) -> bool:
         """Say nothing of it until then (None: speak again). False where it is resolved already."""

@@ -24,8 +24,11 @@ class RollupStore(Protocol):
         Without *percentiles* the sums alone are read, which for ten thousand tasks is ten times as fast.
         """
 
-    def counts_by_task(self, *, since: datetime, until: datetime) -> Sequence[TaskCounts]:
-        """Return how the runs of each task went in the hours of the span."""
+    def counts_by_task(self, *, since: datetime, until: datetime, watched_only: bool = False) -> Sequence[TaskCounts]:
+        """Return how the runs of each task went in the hours of the span.
+
+        Watched are those that are switched on, with alerts, and with a tolerance above 0.
+        """
 
 
 class SampleStore(Protocol):

@@ -10,6 +10,7 @@ from smart_cron.core.alert import Alarm, Alert
 from smart_cron.core.delivery import (
     Addition,
     Concern,
+    Delivered,
     DeliveryStatus,
     Letter,
     NewLetter,
@@ -56,7 +57,10 @@ class OutboxStore(Protocol):
         """
 
     def release(self, by: str) -> int:
-        """Give back what an earlier life of *by* had taken; return how many letters."""
+        """Give back what an earlier life of *by* had taken, for later where that is not the first time.
+
+        Return how many letters.
+        """
 
     def alerts(self, numbers: Sequence[int]) -> list[Alert]:
         """Return those of these alerts that there are, in the order of their numbers."""
@@ -72,3 +76,6 @@ class OutboxStore(Protocol):
 
     def counts(self) -> OutboxCounts:
         """Return how the outbox stands."""
+
+    def letters_about(self, alert_id: int, *, since: datetime) -> list[Delivered]:
+        """Return who was told of an alert, oldest first: the last hundred letters about it that were written since."""

@@ -43,7 +43,7 @@ def alert_test(
 
     CHANNEL is a name of the settings' [channels], or 'email' or 'slack' for what needs no table: 'email' sends to
     --to, to the task's alert_email or to the setting alert_email, 'slack' to the task's webhook. The exit code is 1
-    where the message was not taken; the result is kept for 'smart-cron doctor'.
+    where the message was not taken; the result is kept for 'smart-cron doctor' where it went to what the settings name.
     """
     config = session.config()
     entry = _entry(config, channel)
@@ -53,7 +53,9 @@ def alert_test(
         click.echo(f"Would send a test message over '{entry.name}' ({entry.kind}).")
         return
     answer, fault = _tried(config, entry, target)
-    _keep(config, entry.name, ok=fault is None, words=str(fault or answer))
+    if not target:
+        # A mistyped --to, or a task's own receiver, tells nothing of where alerts go.
+        _keep(config, entry.name, ok=fault is None, words=str(fault or answer))
     if as_json:
         print_json({"channel": entry.name, "kind": entry.kind, "ok": fault is None, "answer": str(fault or answer)})
         if fault is not None:
@@ -67,6 +69,11 @@ def alert_test(
 def _entry(config: Config, name: str) -> ChannelEntry:
     from smart_cron.wiring.channels import channels_of
 
+    if name in UNTRIED:
+        raise SmartCronError(
+            f"'{name}' cannot be tried by a message: it has no words.",
+            remedy="A run of a task with a --ping-url tries it: smart-cron task run NAME.",
+        )
     entries = {key: entry for key, entry in channels_of(config).items() if key not in UNTRIED}
     if name not in entries:
         raise SmartCronError(f"there is no channel '{name}'.", remedy=f"There are: {', '.join(sorted(entries))}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,17 +52,18 @@ def doctor(
     something is wrong.
     """
     _require_sense(fix=fix, yes=yes, dry_run=dry_run, task=task, output=output, as_json=as_json)
-    config = _config_or_tell(session, as_json=as_json)
+    mending = Mending(actor=session.actor, yes=yes, dry_run=dry_run, as_json=as_json) if fix else None
+    config = _config_or_tell(mending, as_json=as_json)
     if task is not None:
         from smart_cron.faces.cli.doctor_report import write_report
 
         write_report(config, task, output)
         return
     findings = examine(config)
-    if fix:
+    if mending is not None:
         from smart_cron.faces.cli.doctor_fix import fix_findings
 
-        if fix_findings(config, findings, actor=session.actor, yes=yes, dry_run=dry_run, as_json=as_json):
+        if fix_findings(config, findings, mending):
             findings = examine(config)
     tell(findings, as_json=as_json)
 
@@ -78,23 +79,60 @@ def _require_sense(
         raise click.UsageError("--output belongs to --report TASK.")
 
 
-def _config_or_tell(session: Session, *, as_json: bool) -> Config:
-    """Return the settings; where they cannot be used, tell all their faults and end."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mending:
+    """How `--fix` was asked for, and by whom."""
+
+    actor: str
+    yes: bool
+    dry_run: bool
+    as_json: bool
+
+
+def _config_or_tell(mending: Mending | None, *, as_json: bool) -> Config:
+    """Return the settings; where they cannot be used, tell all their faults, mend what is safe, and end.
+
+    A file that others can only read is looked into: it is a finding among others, and no reason to hide those.
+    """
+    from smart_cron.config import load_config
+
     try:
-        return session.config()
+        return load_config(tolerates_readers=True)
     except ConfigError as error:
-        tell(_faults_of(error), as_json=as_json)
+        findings = _faults_of(error)
+        if mending is not None:
+            from smart_cron.faces.cli.doctor_fix import fix_findings
+
+            # What others may have written is closed to them and not obeyed: somebody has to read it first.
+            if fix_findings(None, findings, mending):
+                findings = _just_closed(findings)
+        tell(findings, as_json=as_json)
         raise AssertionError("faults are wrong, which ends the command") from None
 
 
 def _faults_of(error: ConfigError) -> list[Finding]:
+    from smart_cron.config.faults import OpenSettingsError, UnfitSettingsError
     from smart_cron.faces.cli.doctor_surroundings import own_names, setting_names
-    from smart_cron.services.diagnosis import wrong
+    from smart_cron.services.diagnosis import Fix, FixKind, wrong
     from smart_cron.services.diagnosis.telling import judge_names
 
-    remedy = error.remedy or "Mend it, then: smart-cron config check"
-    found = [wrong("settings", f"{problem.rstrip('.')}.", remedy) for problem in error.problems]
+    cures = error.cures if isinstance(error, UnfitSettingsError) else None
+    remedies = cures or [error.remedy or "Mend it, then: smart-cron config check"] * len(error.problems)
+    fix = None
+    if isinstance(error, OpenSettingsError):
+        fix = Fix(kind=FixKind.CLOSE, target=str(error.path), mode=0o640)
+        remedies = [f"chmod 640 {error.path}, read what is in it, then: smart-cron doctor"]
+    found = [
+        wrong("settings", f"{problem.rstrip('.')}.", remedy, fix=fix)
+        for problem, remedy in zip(error.problems, remedies, strict=True)
+    ]
     return found + judge_names(own_names(os.environ), setting_names())
+
+
+def _just_closed(findings: Sequence[Finding]) -> list[Finding]:
+    sentence = "others could write in the settings file until now."
+    remedy = "Read what is in it, then: smart-cron doctor"
+    return [replace(each, sentence=sentence, remedy=remedy, fix=None) if each.fix else each for each in findings]
 
 
 def examine(config: Config) -> list[Finding]:
@@ -148,7 +186,16 @@ def lines(findings: Sequence[Finding], *, coloured: bool = False) -> list[str]:
     if not todo:
         return shown
     steps = [f"{number:>3}. {_step(finding)}" for number, finding in enumerate(todo, 1)]
-    return [*shown, "", "What to do, the most urgent first:", *steps]
+    return [*shown, "", "What to do, the most urgent first:", *steps, *_offer(todo)]
+
+
+def _offer(todo: Sequence[Finding]) -> list[str]:
+    """Return which of the steps this command takes itself."""
+    numbers = [str(number) for number, finding in enumerate(todo, 1) if finding.fix]
+    if not numbers:
+        return []
+    what = f"step {numbers[0]}" if len(numbers) == 1 else f"steps {', '.join(numbers[:-1])} and {numbers[-1]}"
+    return ["", f"It takes {what} itself, after asking: smart-cron doctor --fix"]
 
 
 def _line(finding: Finding, *, coloured: bool) -> str:

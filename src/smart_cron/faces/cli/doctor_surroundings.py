@@ -16,7 +16,7 @@ from smart_cron.config import PREFIX, Config, masked_url
 from smart_cron.core.errors import SmartCronError
 from smart_cron.faces.cli.doctor_database import read_facts
 from smart_cron.home import account_name, exposed_directories
-from smart_cron.services.diagnosis import DatabaseFacts, Surroundings, within
+from smart_cron.services.diagnosis import DatabaseFacts, Receiver, Surroundings, within
 from smart_cron.services.diagnosis.machine import master_holds, running_programs
 from smart_cron.services.diagnosis.starters import look_for_starters
 
@@ -154,22 +154,22 @@ def _open_files(config: Config) -> Iterator[Path]:
             continue  # Told where it is needed.
 
 
-def _receivers(config: Config) -> Iterator[str]:
-    if config.alert_email:
-        yield config.alert_email
-    for name, channel in config.channels.items():
-        if channel.enabled:
-            yield f"channel '{name}'"
+def _receivers(config: Config) -> Iterator[Receiver]:
+    from smart_cron.services.notify.tested import last_tests
+
+    tests = last_tests(config.state_dir)
+    ways = {"email": config.alert_email} if config.alert_email else {}
+    ways |= {name: f"channel '{name}'" for name, channel in config.channels.items() if channel.enabled}
+    for name, words in ways.items():
+        test = tests.get(name)
+        failed = f"its last test failed on {test.tested_at:%Y-%m-%d}: {test.words}" if test and not test.ok else ""
+        yield Receiver(channel=name, words=words, failed=failed)
 
 
 def _receiver_faults(config: Config) -> Iterator[str]:
-    from smart_cron.services.notify.tested import last_tests
     from smart_cron.wiring.channels import channel_problems
 
     yield from channel_problems(config)
-    for name, test in last_tests(config.state_dir).items():
-        if not test.ok and (name == "email" or name in config.channels):
-            yield f"the last test of '{name}' failed on {test.tested_at:%Y-%m-%d}: {test.words}"
 
 
 def setting_names() -> frozenset[str]:

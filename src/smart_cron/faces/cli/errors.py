@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import click
 
-from smart_cron.core.errors import SmartCronError
+from smart_cron.core.errors import ConfigError, SmartCronError
 from smart_cron.faces.cli.text import printable
 
 DONE, FAILED, USAGE = 0, 1, 2
@@ -45,11 +45,21 @@ def exit_code_of(work: Callable[[], object]) -> int:
         return error.exit_code
     except SmartCronError as error:
         _debug()
-        complain(f"{_sentence(error.message)} {error.remedy}".rstrip())
+        _complain_of(error)
         return FAILED
     except Exception as error:  # noqa: BLE001  the outermost frame: the alternative is a traceback in a person's face
         return _unexpected(error)
     return code if isinstance(code, int) else DONE
+
+
+def _complain_of(error: SmartCronError) -> None:
+    if not isinstance(error, ConfigError) or len(error.problems) == 1:
+        complain(f"{_sentence(error.message)} {error.remedy}".rstrip())
+        return
+    # Whoever mends a file of settings goes through a list, not through a line.
+    complain(f"{len(error.problems)} problems:")
+    for line in (*(f"  {_sentence(problem)}" for problem in error.problems), *filter(None, [error.remedy])):
+        note(line)
 
 
 def _sentence(text: str) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from smart_cron.core.builtin import HEALTH
-from smart_cron.core.health import CheckStatus, Finding
+from smart_cron.core.health import CheckStatus, Finding, is_healthy
 from smart_cron.faces.cli.documents import print_json
 from smart_cron.faces.cli.errors import complain
 from smart_cron.faces.cli.options import json_option
@@ -20,6 +20,7 @@ from smart_cron.faces.cli.text import printable
 
 if TYPE_CHECKING:
     from smart_cron.config import Config
+    from smart_cron.core.health import LatestHealth
     from smart_cron.services.health import Examination
     from smart_cron.wiring.health_kept import Kept
 
@@ -42,7 +43,8 @@ def health(session: Session, /, *, quiet: bool, as_json: bool) -> None:
     What is found is entered in the database and in the health log; alerts are raised for what is wrong, and resolved
     for what is well again. The exit code is 1 where something is critical, or could not be found out.
 
-    From a crontab, without a terminal and without options, it looks only where nobody has in these five minutes.
+    From a crontab, without a terminal and without options, it looks only where nobody has in these five minutes; else
+    it says what was found then, and ends with that verdict.
     """
     from smart_cron.wiring.health_kept import done_already, keep
     from smart_cron.wiring.health_of import look_after, ward_of
@@ -50,9 +52,10 @@ def health(session: Session, /, *, quiet: bool, as_json: bool) -> None:
     config = session.config()
     _require_home(config)
     ward = ward_of(config)
-    if _is_crontab_line(quiet=quiet, as_json=as_json) and done_already(ward, seconds=config.health.probe_seconds):
-        click.echo("The checks of these five minutes were done already.")
-        return
+    if _is_crontab_line(quiet=quiet, as_json=as_json):
+        found = done_already(ward, seconds=config.health.probe_seconds)
+        if found is not None and found.checked_at is not None:
+            _end(_tell_again(found, config), hangs=False)
     examination = look_after(ward)
     kept = keep(ward, examination)
     _print(examination, kept, quiet=quiet, as_json=as_json)
@@ -62,7 +65,7 @@ def health(session: Session, /, *, quiet: bool, as_json: bool) -> None:
 def _require_home(config: Config) -> None:
     """Refuse where there is no home; one on a mount that hangs is for the checks to tell."""
     from smart_cron.home import require_home
-    from smart_cron.services.health.deadline import Attempt
+    from smart_cron.services.patience import Attempt
 
     attempt = Attempt(lambda: require_home(config), name="health-home")
     attempt.wait(time.monotonic() + HOME_SECONDS)
@@ -77,6 +80,17 @@ def _is_crontab_line(*, quiet: bool, as_json: bool) -> bool:
     """
     has_terminal = any(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
     return not (quiet or as_json or has_terminal or "SMART_CRON_TASK" in os.environ)
+
+
+def _tell_again(found: LatestHealth, config: Config) -> int:
+    """Say what was found a moment ago; return its exit code."""
+    from smart_cron.core.zones import zone
+
+    assert found.checked_at is not None
+    at = found.checked_at.astimezone(zone(config.time_zone))
+    verdict = _verdict(found.findings)
+    click.echo(f"Looked at {at:%H:%M:%S}: {verdict}. Look again: smart-cron health --quiet")
+    return 0 if is_healthy(found.findings) else 1
 
 
 def _exit_code(examination: Examination, kept: Kept) -> int:
@@ -94,7 +108,7 @@ def _print(examination: Examination, kept: Kept, *, quiet: bool, as_json: bool) 
             if finding.is_issue or not quiet:
                 click.echo(_line(finding))
         if not (quiet and examination.is_healthy):
-            click.echo(_last_line(examination))
+            click.echo(_verdict(examination.findings))
     for fault in kept.faults:
         complain(fault)
 
@@ -105,13 +119,13 @@ def _line(finding: Finding) -> str:
     return f"{mark}  {printable(text.rstrip())}"
 
 
-def _last_line(examination: Examination) -> str:
+def _verdict(findings: Sequence[Finding]) -> str:
     counts = {
-        status: sum(finding.status is status for finding in examination.findings)
+        status: sum(finding.status is status for finding in findings)
         for status in (CheckStatus.CRITICAL, CheckStatus.UNKNOWN, CheckStatus.WARNING)
     }
     named = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
-    word = "healthy" if examination.is_healthy else "unhealthy"
+    word = "healthy" if is_healthy(findings) else "unhealthy"
     return f"{word} ({named})" if named else word
 
 

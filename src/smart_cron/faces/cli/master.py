@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
-from smart_cron.core.errors import DatabaseError, SmartCronError
+from smart_cron.core.errors import DatabaseError, DatabaseUnavailableError, SmartCronError
 from smart_cron.faces.cli.documents import print_json
 from smart_cron.faces.cli.errors import note
 from smart_cron.faces.cli.first_process import leave_first_place
@@ -36,7 +38,7 @@ def master(session: Session, /, *, once: bool, dry_run: bool, as_json: bool) -> 
     """
     leave_first_place()
     # A master waits for a database that is away; a pass, and whoever asks, are told.
-    with session.house(check_schema=once or dry_run) as house:
+    with _loss_told(session, told=once and not dry_run), session.house(check_schema=once or dry_run) as house:
         if dry_run:
             _preview(house)
         elif _works(house, once=once, as_json=as_json):
@@ -84,9 +86,31 @@ def _tell(house: House) -> None:
     do_chores_once(house)
     try:
         deliver_once(house)
+    except DatabaseUnavailableError as error:
+        _tell_loss(house, str(error))
     except DatabaseError as error:
         house.log.error("People could not be told", reason=str(error))
     house.log.flush()
+
+
+@contextmanager
+def _loss_told(session: Session, *, told: bool) -> Iterator[None]:
+    """A pass that finds no database tells people, too, unless a master works for this node, which does."""
+    try:
+        yield
+    except DatabaseUnavailableError as error:
+        if told:
+            with session.house(check_schema=False) as house, house.hold_node() as held:
+                if held:
+                    _tell_loss(house, str(error))
+        raise
+
+
+def _tell_loss(house: House, reason: str) -> None:
+    from smart_cron.wiring.courier import tell_of_loss
+
+    house.log.error("Pass found no database", reason=reason)
+    tell_of_loss(house, reason)
 
 
 def _forever(house: House) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from smart_cron.core.ping import PingCheck, PingState, PingTerms, due_at, require_sound
+from smart_cron.core.ping import PingCheck, PingState, PingTerms, next_due_at, require_sound
 from smart_cron.faces.cli.documents import print_json
 from smart_cron.faces.cli.lazy import LazyGroup
 from smart_cron.faces.cli.options import NOTHING, OptionalText, Span, dry_run_option, json_option
@@ -43,6 +43,8 @@ STYLES = {
     PingState.PAUSED: "dim",
 }
 TEXT = OptionalText()
+# How long somebody who listens on this machine may take to take a connection.
+LISTENS_SECONDS = 1.0
 
 
 @click.group(cls=LazyGroup, lazy=COMMANDS)
@@ -72,9 +74,8 @@ def add(session: Session, /, *, name: str, dry_run: bool, **given: Any) -> None:
     terms = _changed(PingTerms(name=name, period=given["period"], grace=timedelta(hours=1)), given)
     require_sound(terms)
     if dry_run:
-        click.echo(
-            f"Would add the check '{name}': a report each {span(terms.period)}, {span(terms.grace)} late at most."
-        )
+        late = f"{span(terms.grace)} late at most" if terms.grace else "never late"
+        click.echo(f"Would add the check '{name}': a report each {span(terms.period)}, {late}.")
         return
     with session.house() as house:
         key = _new_key()
@@ -111,9 +112,13 @@ def _row(check: PingCheck, now: datetime, place: tzinfo) -> Sequence[Cell | str]
         Cell(check.state.replace("_", " "), STYLES.get(check.state, "")),
         moment(_last_sign(check), now=now, zone=place),
         span(terms.period),
-        span(terms.grace),
+        _grace(terms),
         f"{check.key_hint}…",
     ]
+
+
+def _grace(terms: PingTerms) -> str:
+    return span(terms.grace) if terms.grace else "none"
 
 
 def _last_sign(check: PingCheck) -> datetime | None:
@@ -143,12 +148,13 @@ def _facts(check: PingCheck, place: tzinfo) -> Iterator[tuple[str, str]]:
     if terms.description:
         yield "Description", terms.description
     yield "Every", span(terms.period)
-    yield "Grace", span(terms.grace)
+    yield "Grace", _grace(terms)
     yield "Longest run", span(terms.longest)
     yield "Key", f"{check.key_hint}…"
     yield "Last start", instant_in_full(check.last_start_at, zone=place)
     yield "Last end", instant_in_full(check.last_ping_at, zone=place)
-    yield "Next due", instant_in_full(due_at(check), zone=place)
+    due = "none: it is paused" if not terms.enabled else instant_in_full(next_due_at(check), zone=place)
+    yield "Next due", f"{due}, its end" if terms.enabled and check.is_running else due
     if check.last_exit_code is not None:
         yield "Exit code", str(check.last_exit_code)
     if check.last_duration is not None:
@@ -248,11 +254,25 @@ def _print_address(key: str, session: Session) -> None:
     config = session.config()
     base = config.alerts.dashboard_url.rstrip("/") or f"http://{config.web.host}:{config.web.port}"
     address = f"{base}/ping/{key}"
-    click.echo(f"\n  {address}\n\nReport from the job, for example in its crontab line:\n")
-    click.echo(f"  curl -fsS -m 10 --retry 5 {address}/start")
-    click.echo(f"  your-job; curl -fsS -m 10 --retry 5 {address}/$?\n")
+    call = "curl -fsS -m 10 --retry 5 -o /dev/null"
+    # From the first column on and each on one line: it is copied into crontabs and scripts.
+    click.echo(f"\n{address}\n\nA crontab line that reports start and end, with your job in its middle:\n")
+    click.echo(f"0 2 * * *  {call} {address}/start; /path/to/job; {call} {address}/$?\n")
     if not config.alerts.dashboard_url:
         click.echo("Other machines reach it by the name of your web server; alerts.dashboard_url says which.")
+        if not _listens(config.web.host, config.web.port):
+            click.echo("Nothing listens there now: smart-cron dashboard")
+
+
+def _listens(host: str, port: int) -> bool:
+    """Whether anything takes connections there."""
+    import socket
+
+    try:
+        with socket.create_connection((host, port), timeout=LISTENS_SECONDS):
+            return True
+    except OSError:
+        return False
 
 
 def _document(check: PingCheck) -> dict[str, Any]:

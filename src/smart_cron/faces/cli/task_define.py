@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import click
 
 from smart_cron.core.task import TaskDefinition
 from smart_cron.faces.cli.documents import masked_environment, masked_webhook
+from smart_cron.faces.cli.errors import note
 from smart_cron.faces.cli.fields import changed_definition, differences, given, new_definition, task_options
 from smart_cron.faces.cli.options import dry_run_option
 from smart_cron.faces.cli.session import Session, pass_session
@@ -18,6 +19,9 @@ from smart_cron.faces.cli.text import printable, span
 
 if TYPE_CHECKING:
     from smart_cron.wiring import House
+
+# Where something is sent to, secrets all of them.
+ADDRESSES = ("alert_slack_webhook", "ping_url")
 
 
 @click.command()
@@ -40,6 +44,7 @@ def add(session: Session, /, *, name: str, dry_run: bool, **parameters: Any) -> 
         if not dry_run:
             house.store.tasks.add(definition, actor=session.actor)
         click.echo(f"Task '{name}' {'would be' if dry_run else 'is'} defined: {_timing(house, definition)}.")
+        _note_unreachable(house, definition, ADDRESSES)
 
 
 def _require_what_and_when(values: Mapping[str, Any]) -> None:
@@ -96,7 +101,8 @@ def edit(session: Session, /, *, name: str, dry_run: bool, **parameters: Any) ->
         changed = differences(task.definition, definition)
         if not dry_run:
             _save(house, session, task.id, definition, parameters["next_run_at"])
-    _tell(task.name, changed, parameters["next_run_at"], dry_run=dry_run)
+        _tell(task.name, changed, parameters["next_run_at"], dry_run=dry_run)
+        _note_unreachable(house, definition, changed)
 
 
 def _require_change(values: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
@@ -135,12 +141,24 @@ def _tell(name: str, changed: Mapping[str, tuple[Any, Any]], next_run_at: Any, *
         click.echo(f"  next_run_at: {next_run_at:%Y-%m-%d %H:%M:%S}")
 
 
+def _note_unreachable(house: House, definition: TaskDefinition, fields: Collection[str]) -> None:
+    """Say of addresses, as soon as they are set, that nothing goes there as the settings are."""
+    for field in ADDRESSES:
+        url = getattr(definition, field)
+        if url and field in fields:
+            from smart_cron.wiring.addresses import unreachable
+            from smart_cron.wiring.channels import guard_of
+
+            if reason := unreachable(guard_of(house.config), url):
+                note(f"Note: {reason}")
+
+
 def _shown(field: str, value: Any) -> str:
     if value is None or value in ("", ()):
         return "none"
     if field == "environment":
         return printable(masked_environment(value))
-    if field in ("alert_slack_webhook", "ping_url"):
+    if field in ADDRESSES:
         return printable(masked_webhook(value))
     if hasattr(value, "total_seconds"):
         return span(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, tzinfo
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,9 @@ from smart_cron.faces.cli.session import Session, pass_session
 from smart_cron.faces.cli.tables import show_facts
 from smart_cron.faces.cli.task_list import in_words, next_slot, state
 from smart_cron.faces.cli.text import instant_in_full, rate, size, span
+
+if TYPE_CHECKING:
+    from smart_cron.config import Config
 
 
 @click.command()
@@ -30,22 +33,22 @@ def show(session: Session, /, *, name: str, as_json: bool) -> None:
 
     with session.house() as house:
         task = house.store.tasks.get(name)
-        place, default_zone = zone(house.config.time_zone), house.config.time_zone
+        place, config = zone(house.config.time_zone), house.config
         next_run_at = next_slot(task, house.clock.now(), place)
     if as_json:
         print_json(task_document(task))
         return
-    facts = [*_definition_facts(task.definition, default_zone), *_state_facts(task, next_run_at, place)]
+    facts = [*_definition_facts(task.definition, config), *_state_facts(task, next_run_at, place)]
     show_facts([("Task", f"{task.name} (number {task.id})"), *facts])
 
 
-def _definition_facts(d: TaskDefinition, default_zone: str) -> Iterator[tuple[str, str]]:
+def _definition_facts(d: TaskDefinition, config: Config) -> Iterator[tuple[str, str]]:
     yield from _given("Description", d.description)
     yield ("Script", d.script) if d.script else ("Command", d.shell_command or "–")
     yield from _given("Arguments", " ".join(f"'{argument}'" for argument in d.arguments))
     yield from _given("Standard input", d.stdin_text)
     yield "Schedule", f"{d.schedule}  ({in_words(d.schedule)})"
-    yield "Time zone", d.time_zone or f"{default_zone} (configured)"
+    yield "Time zone", d.time_zone or f"{config.time_zone} (configured)"
     yield "Priority", str(d.priority)
     yield "Timeout", f"{span(d.timeout)}, then {span(d.kill_grace)} to end by itself"
     yield "When missed", str(d.on_missed) + (f", at most {span(d.start_deadline)} late" if d.start_deadline else "")
@@ -53,7 +56,8 @@ def _definition_facts(d: TaskDefinition, default_zone: str) -> Iterator[tuple[st
     yield "Retries", _retries(d)
     yield "Success is", "exit code " + ", ".join(map(str, d.success_exit_codes))
     yield from _surroundings(d)
-    yield from _alerts(d)
+    yield from _alerts(d, config)
+    yield from _given("Pings", masked_webhook(d.ping_url))
     yield from _given("Imported from", d.origin)
 
 
@@ -83,12 +87,14 @@ def _surroundings(d: TaskDefinition) -> Iterator[tuple[str, str]]:
         yield "Left behind", "processes live on"
 
 
-def _alerts(d: TaskDefinition) -> Iterator[tuple[str, str]]:
+def _alerts(d: TaskDefinition, config: Config) -> Iterator[tuple[str, str]]:
     if not d.alert_on_failure:
         yield "Alerts", "none"
         return
-    places = [place for place in (d.alert_email, masked_webhook(d.alert_slack_webhook)) if place]
-    yield "Alerts", ", ".join(places) or "shown, and sent to nobody"
+    usual = f"{config.alert_email} (alert_email of the settings)" if config.alert_email else None
+    asking = f"the channels that ask for them: {', '.join(config.channels)}" if config.channels else None
+    places = (d.alert_email or usual, masked_webhook(d.alert_slack_webhook), asking)
+    yield "Alerts", ", ".join(filter(None, places)) or "shown, and sent to nobody"
     yield "Threshold", f"{d.failure_threshold} failed slots in a row"
 
 

@@ -34,6 +34,7 @@ class Courier:
 
     def __init__(self, *, database: Database, tellings: TellingStore, settings: CourierSettings, log: Log) -> None:
         self._database, self._tellings, self._settings, self._log = database, tellings, settings, log
+        self._set_aside: set[int] = set()
 
     def look(self) -> int:
         """Put everything that is to be told into the outbox; return how many letters it became or was added to."""
@@ -69,6 +70,16 @@ class Courier:
         return len(letters) + len(additions)
 
     def _decide(self, concern: Concern, now: datetime) -> _Decision:
+        try:
+            return self._decision(concern, now)
+        except Exception as error:  # noqa: BLE001 - what SQL by hand wrote into one alert keeps no other one back
+            if concern.alert.id not in self._set_aside:
+                reason = f"{type(error).__name__}: {error}"
+                self._log.error("Alert cannot be told and is set aside", alert=concern.alert.id, reason=reason)
+            self._set_aside.add(concern.alert.id)
+            return _Decision(told_of(concern.alert, (), heard=False, now=now), ())
+
+    def _decision(self, concern: Concern, now: datetime) -> _Decision:
         alert = concern.alert
         kinds = what_to_tell(alert, now=now, reminder_after=self._settings.reminder_after)
         tellings = [telling for kind in kinds for telling in self._telling(concern, kind, now)]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -12,10 +13,13 @@ from smart_cron.core.errors import SmartCronError, UnknownRunError
 from smart_cron.core.message import RunFacts
 from smart_cron.core.ports import HistoryStore, LedgerStore, TaskStore
 from smart_cron.core.run import Status
+from smart_cron.services.patience import Attempt
 
 LINES = 20
 # A task that failed more often than this since it worked: nobody asks any more what changed.
 LOOKED_BACK = 200
+# A script may lie on a mount that hangs.
+PATIENCE_SECONDS = 2.0
 # What may hold a password or a key.
 _UNTOLD_COLUMNS = frozenset(
     {"environment", "alert_slack_webhook", "ping_url", "stdin_text", "shell_command", "task_arguments"}
@@ -25,8 +29,18 @@ _UNTOLD_COLUMNS = frozenset(
 class FactFinder:
     """Gathers the facts of a run, for the threads that write letters."""
 
-    def __init__(self, *, history: HistoryStore, ledger: LedgerStore, tasks: TaskStore, node: str) -> None:
+    def __init__(
+        self,
+        *,
+        history: HistoryStore,
+        ledger: LedgerStore,
+        tasks: TaskStore,
+        node: str,
+        written: Callable[[str], float] = os.path.getmtime,
+    ) -> None:
         self._history, self._ledger, self._tasks, self._node = history, ledger, tasks, node
+        self._written = written
+        self._asked: Attempt[float] | None = None
 
     def facts(self, execution_id: int) -> RunFacts | None:
         """Return what is known of this run, or None where its row is gone."""
@@ -83,21 +97,31 @@ class FactFinder:
     def _script_change(self, row: Mapping[str, Any], worked_at: datetime) -> Iterator[str]:
         if row["node"] != self._node:
             return  # Its script is another machine's file.
-        with suppress(SmartCronError, OSError):
+        with suppress(SmartCronError, OSError, ValueError):
             script = self._tasks.get(str(row["task_id"])).definition.script
-            changed_at = datetime.fromtimestamp(os.stat(script).st_mtime, UTC) if script else worked_at
-            if changed_at > worked_at:
+            changed_at = self._written_at(script) if script else None
+            if changed_at is not None and changed_at > worked_at:
                 yield f"{changed_at:%Y-%m-%d %H:%M:%S} UTC: the file {script} was written"
+
+    def _written_at(self, script: str) -> datetime | None:
+        """Return when a file was written, or None where nobody can tell in time; nobody asks while one still hangs."""
+        if self._asked is not None and not self._asked.is_over:
+            return None
+        self._asked = asked = Attempt(lambda: self._written(script), name="script-age")
+        asked.wait(time.monotonic() + PATIENCE_SECONDS)
+        return None if asked.result is None else datetime.fromtimestamp(asked.result, UTC)
 
 
 def last_lines(row: Mapping[str, Any], *, count: int = LINES) -> tuple[str, ...]:
     """Return the last lines of a run's standard output, then those of its standard error: what it complained of."""
     out, err = (_tail(row[name], count) for name in ("stdout_output", "stderr_output"))
-    return (*out[: max(0, count - len(err))][-count:], *err) if err else tuple(out)
+    room = max(0, count - len(err))
+    return (*out[len(out) - min(room, len(out)) :], *err)
 
 
 def _tail(text: str | None, count: int) -> list[str]:
-    return [line for line in (text or "").splitlines() if line.strip()][-count:]
+    # Not `splitlines`: a progress bar that goes back by `\r` is one line, of which its last state is shown.
+    return [line for line in (text or "").split("\n") if line.strip()][-count:]
 
 
 def _shown(old: Mapping[str, object], new: Mapping[str, object], names: list[str]) -> str:

@@ -7,28 +7,23 @@ cause leaves at once; what follows within the fold to the same receiver waits fo
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from smart_cron.core.alert import Alert, Severity
+from smart_cron.core.alert_words import cause_text
 from smart_cron.core.delivery import Addition, Address, NewLetter, Traffic
 from smart_cron.core.message import MessageKind
 from smart_cron.services.alerts.quiet_hours import next_at
 from smart_cron.services.alerts.routing import CourierSettings, Receiver
 
 HOUR = timedelta(hours=1)
-# A letter names some and counts the rest; so many are told apart at all.
-MOST_IN_ONE = 20_000
+# A letter names some and counts the rest; what is more goes into another one, so that none grows too long for its row.
+MOST_IN_ONE = 5000
 QUIET, DIGEST, OVERFLOW = "quiet", "digest", "overflow"
 _WAITING = frozenset({QUIET, DIGEST, OVERFLOW})
-_UUID = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")
-_PATH = re.compile(r"(?<![\w.])/[^\s:,;]*")
-# With the letters around it: `db7` and `db10` are names of one kind, and so are two commits.
-_NUMBERED = re.compile(r"\w*\d\w*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +53,7 @@ def fold_key(alert: Alert, kind: MessageKind) -> str:
     """Return what alerts have in common that go into one letter: names, numbers, paths and UUIDs left out."""
     if kind is not MessageKind.ALERT:
         return str(kind)
-    text = alert.message
-    if alert.task_name:
-        text = re.sub(rf"(?<!\w){re.escape(alert.task_name)}(?!\w)", "*", text)
-    text = text.lower()
-    for pattern in (_UUID, _QUOTED, _PATH, _NUMBERED):
-        text = pattern.sub("#", text)
-    return f"{alert.cause.alert_type}:{hashlib.sha256(' '.join(text.split()).encode()).hexdigest()[:16]}"
+    return f"{alert.cause.alert_type}:{hashlib.sha256(cause_text(alert).encode()).hexdigest()[:16]}"
 
 
 def fold(
@@ -103,6 +92,7 @@ class _Piles:
     def __init__(self, traffic: Sequence[Traffic], *, now: datetime, settings: CourierSettings) -> None:
         self._now, self._settings = now, settings
         self._open: dict[tuple[Address, MessageKind, str], _Pile] = {}
+        self._full: list[_Pile] = []
         self._latest: dict[tuple[Address, MessageKind, str], datetime] = {}
         self._hours: defaultdict[Address, list[datetime]] = defaultdict(list)
         for letter in sorted(traffic, key=lambda each: each.letter_id):
@@ -122,14 +112,21 @@ class _Piles:
         """Put it onto the pile where it belongs, a new one where there is none."""
         key, at = self._place(telling)
         pile = self._open.get(key)
-        if pile is None:
+        is_full = pile is not None and len(pile.alert_ids) >= MOST_IN_ONE
+        if pile is not None and is_full:
+            self._full.append(pile)
+            at = pile.at
+        if pile is None or is_full:
             pile = self._open[key] = _Pile(*key, telling.alert.severity, at)
             if key[2] not in _WAITING:
                 self._hours[key[0]].append(at)
-        if telling.alert.id not in pile.alert_ids[-2:] and len(pile.alert_ids) < MOST_IN_ONE:
+        if telling.alert.id not in pile.alert_ids[-2:]:
             pile.alert_ids.append(telling.alert.id)
         pile.severity = min(pile.severity, telling.alert.severity, key=lambda each: each.rank)
         pile.grown = True
+
+    def _all(self) -> list[_Pile]:
+        return [*self._full, *self._open.values()]
 
     def _place(self, telling: Telling) -> tuple[tuple[Address, MessageKind, str], datetime]:
         address, rules, now = telling.receiver.address, telling.receiver.rules, self._now
@@ -166,7 +163,7 @@ class _Piles:
                 due_at=pile.at,
                 alert_ids=tuple(pile.alert_ids),
             )
-            for pile in self._open.values()
+            for pile in self._all()
             if pile.letter_id is None
         ]
 
@@ -174,6 +171,6 @@ class _Piles:
         """Return what letters that wait hold from now on, of those that grew."""
         return [
             Addition(letter_id=pile.letter_id, severity=pile.severity, alert_ids=tuple(pile.alert_ids))
-            for pile in self._open.values()
+            for pile in self._all()
             if pile.letter_id is not None and pile.grown
         ]

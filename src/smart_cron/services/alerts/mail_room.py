@@ -43,9 +43,14 @@ class _Desk:
             self.work.wait()
             self.work.clear()
             try:
-                self._sender.send_due(keep_on=lambda: not self._stopping.is_set())
-            except Exception as error:  # noqa: BLE001 - the letters stay in the outbox
+                self._send()
+            except Exception as error:  # noqa: BLE001 - the letters stay in the outbox, and the thread goes on
                 self._log.error("Letters could not be sent", reason=f"{type(error).__name__}: {error}")
+
+    def _send(self) -> None:
+        try:
+            self._sender.send_due(keep_on=lambda: not self._stopping.is_set())
+        finally:
             self._database.close()
 
 
@@ -130,6 +135,8 @@ class MailRoom:
             self._release()
             self._courier.look()
             due = self._outbox.due_channels()
+            for channel in (name for name, after in due.items() if not after):
+                self._wake(channel)
         except DatabaseError as error:
             self._complain(f"{error}")
             return LOOK_SECONDS
@@ -137,8 +144,6 @@ class MailRoom:
             self._complain(f"{type(error).__name__}: {error}")
             return LOOK_SECONDS
         self._complained = False
-        for channel in (name for name, after in due.items() if not after):
-            self._wake(channel)
         later = [after.total_seconds() for after in due.values() if after > timedelta()]
         return min([LOOK_SECONDS, *later])
 

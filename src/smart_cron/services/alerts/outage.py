@@ -89,6 +89,8 @@ class OutageWatch:
                 self._send_to(address, message)
             except DeliveryError as error:
                 self._put_off(address, error)
+            except Exception as error:  # noqa: BLE001 - a channel that breaks keeps nobody else from hearing of it
+                self._put_off(address, DeliveryError(f"{type(error).__name__}: {error}", permanent=False))
             else:
                 outage = outage.told_to(address, self._clock.now())
                 self._keep(outage)

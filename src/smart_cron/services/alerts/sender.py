@@ -61,19 +61,20 @@ class Sender:
     def _see_to(self, letter: Letter) -> None:
         # A letter that was never tried is tried once, however late it is; a late ping says what is no longer so.
         if self._is_too_old(letter) and (letter.attempts > 1 or letter.kind is MessageKind.PING):
-            self._drop(letter, f"it is older than {_words(letter.kind)} and of no use any more")
+            self._too_late(letter)
             return
         try:
             message = self._message(letter)
             if message is None:
-                self._drop(letter, "nothing is known any more of what it is about")
+                self._outbox.close(letter.letter_id, DeliveryStatus.DROPPED, words="It was over before it was sent.")
                 return
             answer = self._opened().send(message, target=letter.address.target or "")
         except DeliveryError as error:
             self._failed(letter, error)
-        except DatabaseError:
-            raise
-        except Exception as error:  # noqa: BLE001 - one letter or channel that breaks must not stop other letters
+        except Exception as error:
+            # One letter or channel that breaks must not stop other letters; a database that is away stops them all.
+            if isinstance(error, DatabaseError) and error.transient:
+                raise
             self._hang_up()
             self._failed(letter, DeliveryError(f"{type(error).__name__}: {error}", permanent=False))
         else:
@@ -93,12 +94,22 @@ class Sender:
     def _message(self, letter: Letter) -> Message | None:
         if letter.kind is MessageKind.PING:
             return self._writer.ping(letter)
-        if letter.content is not None:
-            return read_message(letter.content)
+        kept = None if letter.content is None else kept_message(letter.content)
+        if kept is not None:
+            return kept
         message = self._writer.message(letter)
         if message is not None:
-            self._outbox.keep_content(letter.letter_id, subject=message.subject, content=written_message(message))
+            self._keep(letter, message)
         return message
+
+    def _keep(self, letter: Letter, message: Message) -> None:
+        try:
+            self._outbox.keep_content(letter.letter_id, subject=message.subject, content=written_message(message))
+        except DatabaseError as error:
+            if error.transient:
+                raise
+            # Another try may then say it in other words: better than never.
+            self._log.error("Message is sent without being kept", letter=letter.letter_id, reason=str(error))
 
     def _opened(self) -> Channel:
         if self._channel is None:
@@ -127,16 +138,18 @@ class Sender:
         tell = self._log.warning if letter.kind is MessageKind.PING else self._log.error
         tell(event, channel=self._name, letter=letter.letter_id, attempt=letter.attempts, reason=str(error), **fields)
 
-    def _drop(self, letter: Letter, reason: str) -> None:
-        self._outbox.close(letter.letter_id, DeliveryStatus.DROPPED, words=reason)
-        self._log.warning("Message was dropped", channel=self._name, letter=letter.letter_id, reason=reason)
+    def _too_late(self, letter: Letter) -> None:
+        """A late ping is of no use; an alert that nobody heard of is a failure, and health says so."""
+        if letter.kind is MessageKind.PING:
+            reason = "it is older than an hour and of no use any more"
+            self._outbox.close(letter.letter_id, DeliveryStatus.DROPPED, words=reason)
+            self._log.warning("Message was dropped", channel=self._name, letter=letter.letter_id, reason=reason)
+            return
+        last = letter.last_error or "nobody knows why it was not taken"
+        self._failed(letter, DeliveryError(f"tried for three days, at last: {last}", permanent=True))
 
     def _is_too_old(self, letter: Letter) -> bool:
         return self._database.now() - letter.created_at > lives_for(letter.kind)
-
-
-def _words(kind: MessageKind) -> str:
-    return "an hour" if kind is MessageKind.PING else "three days"
 
 
 def written_message(message: Message) -> str:
@@ -158,6 +171,14 @@ def _plain(value: object) -> object:
     return (
         value.isoformat() if isinstance(value, datetime) else dict(value) if isinstance(value, Mapping) else str(value)
     )
+
+
+def kept_message(text: str) -> Message | None:
+    """Return the message that was kept, or None where it cannot be read and is to be written anew."""
+    try:
+        return read_message(text)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def read_message(text: str) -> Message:

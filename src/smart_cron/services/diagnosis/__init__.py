@@ -9,7 +9,7 @@ a server that hangs is a finding. What may be mended without judgement is a `Fix
 from __future__ import annotations
 
 from smart_cron.services.diagnosis.examination import PROBES, diagnose, is_sound, remedies, within
-from smart_cron.services.diagnosis.facts import DatabaseFacts, LastFailure, Starters
+from smart_cron.services.diagnosis.facts import DatabaseFacts, LastFailure, Receiver, Starters
 from smart_cron.services.diagnosis.finding import Case, Finding, Fix, FixKind, Probe, Surroundings, Verdict, wrong
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "FixKind",
     "LastFailure",
     "Probe",
+    "Receiver",
     "Starters",
     "Surroundings",
     "Verdict",

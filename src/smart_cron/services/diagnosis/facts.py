@@ -73,6 +73,15 @@ class DatabaseFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Receiver:
+    """A way out for alerts: the *channel*, where it leads in *words*, and how its last test failed, or nothing."""
+
+    channel: str
+    words: str
+    failed: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Starters:
     """What starts Smart Cron without a person. *crontab* names where our line stands; *units* are unit files of ours.
 
@@ -83,3 +92,8 @@ class Starters:
     units: Sequence[str] = ()
     systemd: bool = False
     unreadable: str = ""
+
+
+def service_call(action: str, service: str, *, systemd: bool) -> str:
+    """Return the command that does *action* to a service of this machine, with systemd or as Debian has it without."""
+    return f"systemctl {action} {service}" if systemd else f"service {service} {action}"

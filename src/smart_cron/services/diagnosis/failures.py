@@ -7,6 +7,7 @@ import pwd
 from collections.abc import Iterator
 
 from smart_cron.core.task import Task, TaskDefinition
+from smart_cron.core.validation import MAX_SECONDS
 from smart_cron.services.diagnosis.facts import DatabaseFacts, LastFailure
 from smart_cron.services.diagnosis.finding import Case, Finding, Surroundings, note, ok, wrong
 from smart_cron.services.diagnosis.starting import facts_or_none
@@ -60,10 +61,12 @@ def _next_step(task: Task, last: LastFailure | None) -> str:
     if last is None:
         return f"Read what it says: smart-cron run list {name(task)}"
     if last.status == "timeout":
-        return f"Give it longer, or find what it waits for: smart-cron task edit {name(task)} --timeout 2h"
+        longer = min(2 * round(task.definition.timeout.total_seconds()), MAX_SECONDS)
+        return f"Give it longer, or find what it waits for: smart-cron task edit {name(task)} --timeout {longer}s"
     if last.status == "oom":
         return f"Give it more memory: smart-cron task edit {name(task)} --memory-mb 1024"
-    return f"Read what it printed: smart-cron run logs {last.run_id}"
+    # The number of a run says nothing to a person: which task it is of does.
+    return f"{task.name}: read what it printed: smart-cron run logs {last.run_id}"
 
 
 def _unable(facts: DatabaseFacts, surroundings: Surroundings, seen: set[int]) -> Iterator[Finding]:

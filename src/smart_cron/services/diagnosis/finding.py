@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from smart_cron.services.diagnosis.facts import DatabaseFacts, Starters
+from smart_cron.services.diagnosis.facts import DatabaseFacts, Receiver, Starters
 
 
 class Verdict(StrEnum):
@@ -71,7 +71,8 @@ class Surroundings:
     *runner_pid* answers with the task runner's pid, or None where none runs, and raises OSError where one does not
     answer. *read_database* raises SmartCronError where the database cannot be reached or does not fit; *database* is
     its URL without the password, *settings_file* where that is set. *master_works* says whether a master holds this
-    node. *programs* are the names of the processes of this machine. *receivers* are the ways out for alerts.
+    node. *programs* are the names of the processes of this machine. *receivers* are the ways out for alerts, and
+    *receiver_faults* what is wrong with their settings.
     *setting_names* are the environment's names that mean something, and *own_names* what it holds of our prefix.
     """
 
@@ -90,7 +91,7 @@ class Surroundings:
     master_works: Callable[[], bool] = bool
     starters: Callable[[], Starters] = _none
     programs: Callable[[], frozenset[str]] = frozenset
-    receivers: Sequence[str] = ()
+    receivers: Sequence[Receiver] = ()
     receiver_faults: Sequence[str] = ()
     setting_names: frozenset[str] = frozenset()
     own_names: Sequence[str] = ()

@@ -45,6 +45,9 @@ def probe_task_runner(surroundings: Surroundings) -> list[Finding]:
 
 def probe_database(surroundings: Surroundings) -> list[Finding]:
     """Tell whether the database can be reached and has our tables, and whether its clock goes as ours."""
+    if surroundings.exposed:
+        # A consequence of what is told of the folders: it has no remedy, and no place before theirs.
+        return [note("database", "it is not opened while others can write in our folders.")]
     try:
         facts = surroundings.read_database()
     except SmartCronError as error:
@@ -57,7 +60,11 @@ def probe_database(surroundings: Surroundings) -> list[Finding]:
 
 def judge_refusal(error: SmartCronError, surroundings: Surroundings) -> Finding:
     """Return what is to be said of a database that does not serve: why, in words of its own, and what helps."""
-    address = address_of(surroundings.database, settings_file=str(surroundings.settings_file))
+    address = address_of(
+        surroundings.database,
+        settings_file=str(surroundings.settings_file),
+        systemd=surroundings.starters().systemd,
+    )
     said = error.message.rstrip(".")
     refusal = refusal_of(said) if isinstance(error, DatabaseUnavailableError) else None
     if refusal is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,8 @@ LEAST_BYTES = 100 * MEGABYTE
 FEW_BYTES = GIGABYTE
 LEAST_FILES = 1000
 BLOCK = b"\0" * 4096
-# What lists the biggest things of a folder, on its own disk alone.
-ROOM = "du -xhd2 {path} | sort -h | tail"
+# Both say that others' files take the room, or a quota.
+_FULL = frozenset({os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +95,12 @@ def judge_place(place: Place) -> Finding:
     """Return what is to be said of a directory."""
     where = f"{in_words(place.free_bytes)} free on the disk at {place.disk}"
     if place.fault is not None:
-        is_full = place.fault == os.strerror(errno.ENOSPC) or place.free_bytes == 0
+        no_room = is_full(place.fault) or place.free_bytes == 0
         return wrong(
             place.name,
             f"{place.path} cannot be written: {place.fault} ({where}).",
-            f"Make room there: {ROOM.format(path=place.path)}" if is_full else f"Mend its owner: ls -ld {place.path}",
-            case=Case.DISK if is_full else None,
+            more_room(place.disk) if no_room else f"Mend its owner: ls -ld {shlex.quote(str(place.path))}",
+            case=Case.DISK if no_room else None,
         )
     if place.files_left is not None and place.files_left < LEAST_FILES:
         return wrong(
@@ -110,11 +111,20 @@ def judge_place(place: Place) -> Finding:
         )
     if place.free_bytes < LEAST_BYTES:
         sentence = f"{place.path} is almost full: {where}."
-        remedy = f"Make room, without it no task starts: {ROOM.format(path=place.path)}"
-        return wrong(place.name, sentence, remedy, case=Case.DISK)
+        return wrong(place.name, sentence, more_room(place.disk), case=Case.DISK)
     if place.free_bytes < FEW_BYTES:
         return note(place.name, f"{place.path} can be written; {where}.", "Make room in time.", case=Case.DISK)
     return ok(place.name, f"{place.path} can be written; {where}.")
+
+
+def is_full(fault: str) -> bool:
+    """Say whether what `write_fault` returned is for want of room."""
+    return fault in _FULL
+
+
+def more_room(disk: Path) -> str:
+    """Return what lists the biggest folders of a disk: what fills it is seldom ours, and one look serves them all."""
+    return f"Make room there: du -xhd2 {shlex.quote(str(disk))} | sort -h | tail"
 
 
 def write_fault(path: Path) -> str | None:
@@ -142,6 +152,8 @@ def _access_fault(path: Path) -> str | None:
 def mount_point(path: Path) -> Path:
     """Return where the disk of *path* is mounted."""
     real = path.resolve()
+    if not real.exists() or not real.samefile(path):
+        real = path.absolute()  # Links of /proc lead elsewhere than they say.
     return next(parent for parent in _upwards(real) if parent.is_mount() or parent == parent.parent)
 
 

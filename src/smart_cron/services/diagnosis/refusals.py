@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from smart_cron.services.diagnosis.facts import service_call
+
 LOCAL: Final = frozenset({"", "localhost", "127.0.0.1", "::1"})
 SERVICES: Final = {"postgresql": "postgresql", "postgres": "postgresql", "mysql": "mariadb", "mariadb": "mariadb"}
 # The names of the servers' processes, cut by the kernel at 15 bytes.
@@ -24,11 +26,16 @@ class Address:
     user: str
     name: str
     settings_file: str
+    systemd: bool = True
 
     @property
     def is_local(self) -> bool:
         """Whether a server of it runs on this machine."""
         return bool(self.service) and self.host in LOCAL
+
+    def call(self, action: str) -> str:
+        """Return the command that does *action* to a server on this machine."""
+        return service_call(action, self.service, systemd=self.systemd)
 
     @property
     def client(self) -> str:
@@ -38,13 +45,13 @@ class Address:
         return f"mariadb -h {self.host or 'localhost'} -u {self.user} -p {self.name}"
 
 
-def address_of(url: str, *, settings_file: str) -> Address:
+def address_of(url: str, *, settings_file: str, systemd: bool = True) -> Address:
     """Read a database URL, its password masked or not; nothing of it raises."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        return Address(service="", host="", port=None, user="", name="", settings_file=settings_file)
+        return Address(service="", host="", port=None, user="", name="", settings_file=settings_file, systemd=systemd)
     asked = parse_qs(parts.query)
     host = unquote(parts.hostname or "") or next(iter(asked.get("host", ())), "")
     service = SERVICES.get(parts.scheme, "")
@@ -53,8 +60,9 @@ def address_of(url: str, *, settings_file: str) -> Address:
         host="" if host.startswith("/") else host,
         port=port,
         user=unquote(parts.username or ""),
-        name=unquote(parts.path.lstrip("/")) if service else unquote(parts.path),
+        name=unquote(parts.path.lstrip("/")) if service else f"/{unquote(parts.path).lstrip('/')}",
         settings_file=settings_file,
+        systemd=systemd,
     )
 
 
@@ -73,7 +81,7 @@ def _set_in(address: Address) -> str:
 
 def _start(address: Address) -> str:
     if address.is_local:
-        return f"Start it: systemctl start {address.service}"
+        return f"Start it: {address.call('start')}"
     return f"Start the server on {address.host}, or mend host and port {_set_in(address)}."
 
 
@@ -123,7 +131,7 @@ REFUSALS: Final = (
         r"timed out|timeout|did not answer|\b2013\b|\b2006\b",
         "the server does not answer",
         lambda address: (
-            f"It may be stopped, overloaded or cut off; look, and restart it: systemctl status {address.service}"
+            f"It may be stopped, overloaded or cut off; look, and restart it: {address.call('status')}"
             if address.is_local
             else f"It may be stopped, overloaded or cut off: look at {address.host} and at the network between."
         ),

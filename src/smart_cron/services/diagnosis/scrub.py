@@ -12,6 +12,8 @@ from urllib.parse import quote, unquote, urlsplit
 HIDDEN: Final = "***"
 # Shorter ones stand in half of all words: hiding them would tell them.
 SHORTEST: Final = 3
+# Shorter ones are words that others contain (`full`, `success`): they are taken out where they stand alone.
+INSIDE_WORDS: Final = 8
 _WORDS: Final = r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|access[_-]?key|credentials?|auth|dsn)"
 _LOOKS: Final = (
     # The login of a URL.
@@ -30,7 +32,7 @@ class Scrubber:
         spelled = {spelling for secret in secrets for spelling in _spellings(secret)}
         # The longest first: one may be a part of another.
         known = sorted((each for each in spelled if len(each) >= SHORTEST), key=lambda each: (-len(each), each))
-        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+        self._known = re.compile("|".join(map(_pattern, known))) if known else None
 
     def clean(self, text: str) -> str:
         """Return the text without secrets."""
@@ -39,6 +41,11 @@ class Scrubber:
         for look, shown in _LOOKS:
             text = look.sub(shown, text)
         return text
+
+
+def _pattern(secret: str) -> str:
+    shown = re.escape(secret)
+    return shown if len(secret) >= INSIDE_WORDS else rf"(?<!\w){shown}(?!\w)"
 
 
 def _spellings(secret: str) -> Iterator[str]:

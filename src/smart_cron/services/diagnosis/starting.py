@@ -6,7 +6,7 @@ import shlex
 
 from smart_cron.core.errors import SmartCronError
 from smart_cron.core.node import NodeState
-from smart_cron.services.diagnosis.facts import DatabaseFacts, Starters
+from smart_cron.services.diagnosis.facts import DatabaseFacts, Starters, service_call
 from smart_cron.services.diagnosis.finding import Case, Finding, Surroundings, note, ok, wrong
 
 CRON_DAEMONS = frozenset({"cron", "crond", "fcron", "busybox"})
@@ -94,7 +94,7 @@ def _judge_cron(starters: Starters, surroundings: Surroundings) -> list[Finding]
         wrong(
             "cron",
             f"our lines stand in {starters.crontab}, but no cron daemon runs on this machine.",
-            "Start it: systemctl restart cron",
+            f"Start it: {service_call('restart', 'cron', systemd=starters.systemd)}",
             case=Case.NOT_RUNNING,
         )
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
@@ -12,6 +13,7 @@ from typing import Any
 from smart_cron.logs.day_log import day_files
 from smart_cron.logs.levels import weight_of
 from smart_cron.logs.reading import entries_backwards
+from smart_cron.services.diagnosis.facts import Receiver
 from smart_cron.services.diagnosis.finding import Case, Finding, Surroundings, note, ok, wrong
 
 PREFIX = "SMART_CRON_"
@@ -53,18 +55,30 @@ def judge_name(name: str, known: frozenset[str]) -> Finding:
 
 
 def probe_receivers(surroundings: Surroundings) -> list[Finding]:
-    """Tell whether anybody hears of alerts."""
-    faults = [
-        note("alerts", f"{fault.rstrip('.')}.", "Mend the channel, then try it: smart-cron alert test CHANNEL")
-        for fault in surroundings.receiver_faults
-    ]
-    if surroundings.receivers:
-        return [ok("alerts", f"alerts go to: {', '.join(surroundings.receivers)}."), *faults]
+    """Tell whether anybody hears of alerts, and of each way out that its last test found shut."""
+    heard = [each.words for each in surroundings.receivers if not each.failed]
+    found = [ok("alerts", f"alerts go to: {', '.join(heard)}.")] if heard else []
+    if not surroundings.receivers:
+        found = [_nobody_hears(surroundings)]
+    found += [_unfit_receiver(fault, surroundings) for fault in surroundings.receiver_faults]
+    return found + [_shut(each) for each in surroundings.receivers if each.failed]
+
+
+def _nobody_hears(surroundings: Surroundings) -> Finding:
     sentence = "nobody is told when the system is not well: alert_email is empty and there is no channel."
-    return [
-        note("alerts", sentence, f"Set alert_email in {surroundings.settings_file}, then: smart-cron alert test email"),
-        *faults,
-    ]
+    remedy = f"Set alert_email in {surroundings.settings_file}, then: smart-cron alert test email"
+    return note("alerts", sentence, remedy)
+
+
+def _unfit_receiver(fault: str, surroundings: Surroundings) -> Finding:
+    key = fault.partition(":")[0]
+    remedy = f"Mend {key} in {surroundings.settings_file}, then: smart-cron config check"
+    return wrong("alerts", f"{fault.rstrip('.')}.", remedy)
+
+
+def _shut(receiver: Receiver) -> Finding:
+    remedy = f"Mend '{receiver.channel}', then try it: smart-cron alert test {shlex.quote(receiver.channel)}"
+    return wrong("alerts", f"{receiver.words}: {receiver.failed.rstrip('.')}.", remedy)
 
 
 def probe_log(surroundings: Surroundings) -> list[Finding]:

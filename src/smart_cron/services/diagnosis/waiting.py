@@ -141,6 +141,10 @@ def _for_a_person(facts: DatabaseFacts) -> Iterator[Finding]:
 def _well(facts: DatabaseFacts) -> Finding:
     due = [task.next_run_at for task in facts.enabled if task.next_run_at]
     coming = f"; the next slot is at {at(min(due))}" if due else ""
+    if not facts.own:
+        # A new home has built-in tasks already, which are not counted among people's.
+        ours = f"; built-in ones that are enabled: {len(facts.enabled)}" if facts.enabled else ""
+        return ok("tasks", f"nobody added a task yet{ours}{coming}.")
     return ok("tasks", f"{len(facts.wanted)} of {len(facts.own)} tasks are enabled, none is overdue{coming}.")
 
 

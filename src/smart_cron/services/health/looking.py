@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from smart_cron.core.errors import SmartCronError
 from smart_cron.core.health import CheckStatus, Finding, is_healthy, without_answer
-from smart_cron.services.health.deadline import Attempt
+from smart_cron.services.patience import Attempt
 
 DATABASE, SCHEMA = "database", "schema_version"
 HUNG = "Look at what it asks: a database, a disk or a mount that does not answer."

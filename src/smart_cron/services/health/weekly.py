@@ -17,7 +17,8 @@ from smart_cron.logs.day_log import day_files
 from smart_cron.logs.reading import entries_backwards
 
 NAME = "weekly_digest"
-SPAN = timedelta(days=7)
+DAY = timedelta(days=1)
+SPAN = 7 * DAY
 # What the checks found is told by alerts; a digest of it would tell it again.
 LOGS = ("master", "cleanup")
 READ_LINES = 500_000
@@ -44,6 +45,12 @@ def is_due(last: Mapping[str, object], now: datetime) -> bool:
     return last.get("week") != week_of(now)
 
 
+def has_past(log_dir: Path, *, now: datetime) -> bool:
+    """Whether the logs reach back over a whole day at least: what began just now has no week to tell of."""
+    until = f"{now.astimezone() - 2 * DAY:%Y-%m-%d}"
+    return any(_date_of(path) <= until for kind in LOGS for path in day_files(log_dir, kind)[:1])
+
+
 def warnings(log_dir: Path, *, now: datetime) -> Iterator[str]:
     """Yield the WARNING messages of the last seven days, newest first."""
     since = (now - SPAN).isoformat()
@@ -53,6 +60,10 @@ def warnings(log_dir: Path, *, now: datetime) -> Iterator[str]:
         for entry in takewhile(lambda entry: _told_at(entry) >= since, entries):
             if entry.get("level") == "WARNING":
                 yield str(entry.get("message", ""))
+
+
+def _date_of(path: Path) -> str:
+    return path.name.split(".", 1)[0][-len("2026-03-01") :]
 
 
 def _told_at(entry: Mapping[str, Any]) -> str:

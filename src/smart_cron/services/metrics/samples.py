@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ import psutil
 from smart_cron.core.ports import Clock
 from smart_cron.core.ports.metrics import SampleStore
 from smart_cron.core.sample import NodeSample
+from smart_cron.services.patience import Attempt
 
 MEGABYTE = 1024 * 1024
 # A mount that hangs lets a call of the kernel hang with it: the other figures are told without it.
@@ -44,7 +45,7 @@ class Sampler:
     ) -> None:
         self._store, self._clock, self._node = store, clock, node
         self._directories, self._unrecorded = directories, unrecorded
-        self._hanging: threading.Thread | None = None
+        self._asked: Attempt[Fullness] | None = None
         psutil.cpu_percent(None)  # From here on counts the first mean.
         self._since = clock.boottime()
 
@@ -79,14 +80,11 @@ class Sampler:
 
     def _fullness(self) -> Fullness:
         """Ask in a thread of its own, and not again while one still hangs."""
-        if self._hanging is not None and self._hanging.is_alive():
+        if self._asked is not None and not self._asked.is_over:
             return Fullness()
-        answers: list[Fullness] = []
-        thread = threading.Thread(target=lambda: answers.append(fullest(self._directories)), daemon=True)
-        thread.start()
-        thread.join(PATIENCE_SECONDS)
-        self._hanging = thread
-        return answers[0] if answers else Fullness()
+        self._asked = Attempt(lambda: fullest(self._directories), name="fullness")
+        self._asked.wait(time.monotonic() + PATIENCE_SECONDS)
+        return self._asked.result or Fullness()
 
 
 def fullest(directories: Sequence[Path]) -> Fullness:

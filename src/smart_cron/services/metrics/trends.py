@@ -17,11 +17,13 @@ LEAST_FALL = 0.20
 def success_rate_falls(rollups: RollupStore, *, now: datetime) -> list[Alarm]:
     """Return an alarm for each task whose success rate of the last seven days is 20 points below the seven before.
 
-    Both weeks need 20 runs. It reads two weeks of hours of every task: once an hour is often enough.
+    Of tasks that are switched on, with alerts and a tolerance. Both weeks need 20 runs. It reads two weeks of hours of
+    every task: once an hour is often enough.
     """
     until = hour_of(now) + HOUR
-    before = {counts.task_id: counts for counts in rollups.counts_by_task(since=until - 2 * WEEK, until=until - WEEK)}
-    lately = rollups.counts_by_task(since=until - WEEK, until=until)
+    earlier = rollups.counts_by_task(since=until - 2 * WEEK, until=until - WEEK, watched_only=True)
+    before = {counts.task_id: counts for counts in earlier}
+    lately = rollups.counts_by_task(since=until - WEEK, until=until, watched_only=True)
     return [_alarm(before[each.task_id], each) for each in lately if _has_fallen(before.get(each.task_id), each)]
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
+from smart_cron.services import patience
+
 T = TypeVar("T")
 
 
@@ -72,20 +74,4 @@ def within(deadline: Deadline, act: Callable[[], T]) -> T:
 
     The thread of a call that never returns stays behind; it is a daemon and holds nothing of ours.
     """
-    results: list[T] = []
-    faults: list[Exception] = []
-
-    def run() -> None:
-        try:
-            results.append(act())
-        except Exception as error:  # noqa: BLE001  handed to the thread that decides
-            faults.append(error)
-
-    thread = threading.Thread(target=run, name="delivery-lookup", daemon=True)
-    thread.start()
-    thread.join(deadline.left)
-    if faults:
-        raise faults[0]
-    if not results:
-        raise TimeoutError
-    return results[0]
+    return patience.within(deadline.left, act, name="delivery-lookup")

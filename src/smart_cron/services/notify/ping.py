@@ -77,12 +77,12 @@ class Starts:
             self._is_over = True
             self._lock.notify_all()
 
-    def send_each(self, call: Callable[[str], object]) -> None:
-        """Call the address of each start as it comes, until `end`."""
+    def send_each(self, call: Callable[[str, str], object]) -> None:
+        """Hand each start to *call* as it comes (its address and its run's id), until `end`."""
         while (found := self._next()) is not None:
             run_id, url = found
             try:
-                call(ping_address(url, START, run_id=run_id))
+                call(url, run_id)
             finally:
                 self._arrived()
 
@@ -124,12 +124,18 @@ class StartPings:
         """Send no more."""
         self._starts.end()
 
-    def _call(self, url: str) -> None:
+    def _call(self, url: str, run_id: str) -> None:
         try:
-            self._caller.call(url, headers={"Content-Type": "text/plain; charset=utf-8"})
+            address = ping_address(url, START, run_id=run_id)
+            self._caller.call(address, headers={"Content-Type": "text/plain; charset=utf-8"})
         except DeliveryError as error:
-            if self._was_taken:
-                self._log.warning("Ping of a start was not taken", reason=str(error))
-            self._was_taken = False
+            self._not_taken(str(error))
+        except Exception as error:  # noqa: BLE001 - one address that cannot be called ends no other start
+            self._not_taken(f"{type(error).__name__}: {error}")
         else:
             self._was_taken = True
+
+    def _not_taken(self, reason: str) -> None:
+        if self._was_taken:
+            self._log.warning("Ping of a start was not taken", reason=reason)
+        self._was_taken = False

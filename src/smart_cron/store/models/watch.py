@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Now
 
-from smart_cron.store.fields import BigInt, Double, Flag, Instant, Int, PartialIndex, Text, Varchar
+from smart_cron.store.fields import BigInt, Double, Flag, Instant, Int, LongText, PartialIndex, Varchar
 
 
 class Delivery(models.Model):
@@ -23,8 +23,8 @@ class Delivery(models.Model):
     severity = Varchar(max_length=20, null=True)
     fold_key = Varchar(max_length=200, null=True)
     subject = Varchar(max_length=255)
-    content = Text(null=True)
-    alert_ids = Text(null=True)
+    content = LongText(null=True)
+    alert_ids = LongText(null=True)
     alert_count = Int(db_default=1)
     status = Varchar(max_length=20, db_default="pending")
     attempts = Int(db_default=0)

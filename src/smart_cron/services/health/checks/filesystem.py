@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from smart_cron.core.health import CheckStatus, Finding
-from smart_cron.services.diagnosis.places import write_fault
+from smart_cron.services.diagnosis.places import is_full, more_room, mount_point, write_fault
 
 NAME = "filesystem"
+MEND = "Mend owner and mode of what is named; 'smart-cron init' makes what is missing."
 
 
 def look(folders: Mapping[str, Path], exposed: Callable[[], Sequence[str]]) -> Finding:
     """Try each folder. *exposed* returns a sentence for each that others could plant something in."""
-    faults = [*_faults(folders), *exposed()]
+    # What is wrong, and what mends it: several folders on a full disk are mended as one.
+    faults = [*_faults(folders), *((sentence, MEND) for sentence in exposed())]
     if not faults:
         return Finding(
             check=NAME, status=CheckStatus.OK, message="our folders can be written, and by their owner only."
@@ -21,17 +23,22 @@ def look(folders: Mapping[str, Path], exposed: Callable[[], Sequence[str]]) -> F
     return Finding(
         check=NAME,
         status=CheckStatus.CRITICAL,
-        message=f"{'; '.join(faults)}.",
-        remedy="Mend owner and mode of what is named; 'smart-cron init' makes what is missing.",
+        message=f"{'; '.join(sentence for sentence, _ in faults)}.",
+        remedy=" ".join(dict.fromkeys(remedy for _, remedy in faults)),
         measured=float(len(faults)),
         threshold=1.0,
         unit="faults",
     )
 
 
-def _faults(folders: Mapping[str, Path]) -> Iterator[str]:
+def _faults(folders: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
     for path in folders.values():
         if not path.is_dir():
-            yield f"{path} is not there"
-        elif (fault := write_fault(path)) is not None:
-            yield f"{path} cannot be written: {fault}"
+            yield f"{path} is not there", MEND
+        elif (fault := write_fault(path)) is None:
+            continue
+        elif is_full(fault):
+            disk = mount_point(path)
+            yield f"{path} cannot be written, the disk at {disk} is full", f"{more_room(disk)}."
+        else:
+            yield f"{path} cannot be written: {fault}", MEND

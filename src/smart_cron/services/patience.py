@@ -1,4 +1,4 @@
-"""Work that may hang: done in a thread that nobody waits for longer than was said.
+"""Patience with work that may hang: done in a thread that nobody waits for longer than was said.
 
 A thread that waits in the kernel for a disk or a server cannot be ended from here. It is a daemon, so that the process
 can end without it.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 _T = TypeVar("_T")
 
@@ -30,6 +30,11 @@ class Attempt(Generic[_T]):
         """Whether it has ended, well or not."""
         return self._over.is_set()
 
+    @property
+    def age_seconds(self) -> float:
+        """How long ago it began."""
+        return time.monotonic() - self._began
+
     def wait(self, until: float) -> bool:
         """Wait for its end, at most until this instant of the monotonic clock; return whether it is over."""
         return self._over.wait(max(0.0, until - time.monotonic()))
@@ -37,7 +42,17 @@ class Attempt(Generic[_T]):
     def _run(self) -> None:
         try:
             self.result = self._work()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is told as a finding
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is for whoever waits
             self.fault = error
         self.seconds = time.monotonic() - self._began
         self._over.set()
+
+
+def within(seconds: float, work: Callable[[], _T], *, name: str) -> _T:
+    """Return what *work* returns, raise what it raises, or TimeoutError where it takes longer; it may go on then."""
+    attempt = Attempt(work, name=name)
+    if not attempt.wait(time.monotonic() + seconds):
+        raise TimeoutError
+    if attempt.fault is not None:
+        raise attempt.fault
+    return cast("_T", attempt.result)

@@ -84,6 +84,8 @@ def test_somebody_who_looked_in_a_slot_is_seen(store: Store) -> None:
     store.health.note([FULL])
 
     assert store.health.checked_since(slot)
+    assert store.health.checked_since(slot, node="web-1")
+    assert not store.health.checked_since(slot, node="web-2")
 
 
 def test_the_last_details_are_of_one_check_and_node(store: Store) -> None:

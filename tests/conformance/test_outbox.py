@@ -202,6 +202,25 @@ def test_channels_of_the_settings_choose_by_severity_type_and_group(scene: Scene
     assert sorted(letters(store, "channel")) == [("all",), ("billing",), ("critical",)]
 
 
+def test_whoever_is_reminded_of_failures_in_a_row_is_not_of_each_failure(scene: Scene, store: Store) -> None:
+    failed(scene)
+    (alert,) = store.alerts.open_causes()
+    store.alerts.raise_alarms([Alarm(cause=Cause(alert_type=AlertType.TASK_FAILURE, task_id=alert.cause.task_id),
+                                     severity=Severity.ERROR, message="Task report failed")])  # fmt: skip
+    channels = (Wanted(channel="all"), Wanted(channel="failures", alert_types=frozenset({"task_failure"})))
+    courier(store, email="", channels=channels).look()
+    long_ago = store.session.dialect.instant(LONG_AGO)
+    store.session.execute("UPDATE smart_cron_alerts SET told_at = %s", [long_ago])
+    store.session.execute("DELETE FROM smart_cron_deliveries")
+
+    looks = [courier(store, email="", channels=channels).look() for _ in range(2)]
+
+    assert sorted(letters(store, "channel, kind, alert_count")) == [("all", "reminder", 1), ("failures", "reminder", 1)]
+    reminded = store.session.rows("SELECT alert_ids FROM smart_cron_deliveries WHERE channel = 'all'")
+    assert reminded == [(f"[{alert.id}]",)]
+    assert looks == [2, 0]
+
+
 def test_an_alert_that_was_told_without_the_database_is_entered_as_over(store: Store) -> None:
     cause = Cause(alert_type=AlertType.SYSTEM_HEALTH, subtype="database", node="one")
     alarm = Alarm(cause=cause, severity=Severity.CRITICAL, message="The database does not serve")

@@ -35,7 +35,7 @@ def ward(house: House) -> Ward:
 
 
 def examination(*findings: Finding, has_database: bool = True) -> Examination:
-    return Examination(findings=findings, has_database=has_database, hangs=False, seconds=0.1)
+    return Examination(findings=findings, has_database=has_database, seconds=0.1)
 
 
 WELL = Finding(check="memory", status=CheckStatus.OK, message="well.", node="n")

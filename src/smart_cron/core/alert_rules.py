@@ -12,6 +12,7 @@ RECOVERED = "recovered"
 FAILURES_RESET = "failures reset"
 TASK_REMOVED = "task removed"
 TASK_DISABLED = "task disabled"
+NODE_FORGOTTEN = "node forgotten"
 
 # What a task's next success is the end of. Anomalies are of one kind each: a success that shows another one does not
 # end the first, one that shows none ends them all.

@@ -31,9 +31,13 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concern:
-    """An alert, and whom its task names to be told. Without a task the last three are None."""
+    """An alert, and whom its task names to be told. Without a task all else is None.
+
+    `graver` is another open alert of the task, of its failures in a row: whoever is reminded of that needs no more.
+    """
 
     alert: Alert
+    graver: Alert | None = None
     email: str | None = None
     slack: str | None = None
     group: str | None = None

@@ -54,10 +54,11 @@ class HealthChecks:
             checked_at=self._read(rows[-1][0]) if rows else None,
         )
 
-    def checked_since(self, at: datetime) -> bool:
-        """Whether somebody has looked at or after this instant."""
-        sql = "SELECT id FROM smart_cron_health_checks WHERE checked_at >= %s LIMIT 1"
-        return self._session.row(sql, [self._instant(at)]) is not None
+    def checked_since(self, at: datetime, *, node: str | None = None) -> bool:
+        """Whether somebody has looked (at this node) at or after this instant."""
+        of_node, params = ("", []) if node is None else (" AND node = %s", [node])
+        sql = f"SELECT id FROM smart_cron_health_checks WHERE checked_at >= %s{of_node} LIMIT 1"
+        return self._session.row(sql, [self._instant(at), *params]) is not None
 
     def last_details(self, check: str, *, node: str) -> Mapping[str, object]:
         """Return the details of this node's latest finding of a check, empty where there is none."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from smart_cron.core.alert import Alarm
+from smart_cron.core.alert import Alarm, Alert, AlertType
+from smart_cron.core.alert_rules import ENDED_BY_SUCCESS
 from smart_cron.core.delivery import (
     Addition,
     Address,
@@ -134,10 +135,30 @@ class Tellings:
              WHERE a.id IN ({placeholders(numbers)}) ORDER BY a.id""",
             numbers,
         )
+        alerts = [alert_rows.alert(row[3:], self._session.dialect) for row in rows]
+        gravest = self._failures_in_a_row([alert.cause.task_id for alert in alerts if _may_be_an_echo(alert)])
         return [
-            Concern(alert=alert_rows.alert(row[3:], self._session.dialect), email=row[0], slack=row[1], group=row[2])
-            for row in rows
+            Concern(
+                alert=alert,
+                graver=gravest.get(alert.cause.task_id) if _may_be_an_echo(alert) else None,
+                email=row[0],
+                slack=row[1],
+                group=row[2],
+            )
+            for alert, row in zip(alerts, rows, strict=True)
         ]
+
+    def _failures_in_a_row(self, tasks: Sequence[int | None]) -> Mapping[int | None, Alert]:
+        """Return the open alert of failures in a row of each of these tasks that has one."""
+        if not tasks:
+            return {}
+        rows = self._session.rows(
+            f"""SELECT {_ALERT} FROM smart_cron_alerts a WHERE a.resolved = 0 AND a.alert_type = %s
+                 AND a.task_id IN ({placeholders(tasks)})""",
+            [str(AlertType.CONSECUTIVE_FAILURES), *tasks],
+        )
+        alerts = [alert_rows.alert(row, self._session.dialect) for row in rows]
+        return {alert.cause.task_id: alert for alert in alerts}
 
     def enter_over(self, alarm: Alarm, *, opened_at: datetime, told_at: datetime, by: str) -> int:
         """Enter an alert that was told without the database and is over; return its number."""
@@ -221,6 +242,12 @@ class Tellings:
             "told_at": None if told.told_at is None else self._instant(told.told_at),
             "reminders": told.reminders,
         }
+
+
+def _may_be_an_echo(alert: Alert) -> bool:
+    """Whether it was told and is one that a success ends, as failures in a row are."""
+    kinds = ENDED_BY_SUCCESS - {AlertType.CONSECUTIVE_FAILURES}
+    return alert.told_severity is not None and not alert.resolved and alert.cause.alert_type in kinds
 
 
 def _added(addition: Addition) -> dict[str, object]:

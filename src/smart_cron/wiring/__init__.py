@@ -17,7 +17,7 @@ from pathlib import Path
 
 from smart_cron import __version__
 from smart_cron.config import Config, load_config
-from smart_cron.core.alert_rules import read_severities
+from smart_cron.core.alert_rules import NODE_FORGOTTEN, read_severities
 from smart_cron.core.errors import SmartCronError
 from smart_cron.core.node import NodeIdentity
 from smart_cron.core.ports import Clock, Log
@@ -132,6 +132,8 @@ class House:
         around = self._surroundings()
         lost = settle_for_another(around, held, reason=reason, by=self.config.node_name, now=now) if held else []
         self.store.nodes.forget(name, actor=actor)
+        of_it = [alert.cause for alert in self.store.alerts.open_causes() if alert.cause.node == name]
+        self.store.alerts.resolve_causes(of_it, by=NODE_FORGOTTEN, by_person=True)
         return len(lost)
 
     def _membership(self, settings: EngineSettings) -> Membership:

@@ -76,6 +76,12 @@ def look_after(ward: Ward) -> Examination:
     return examine(probes(ward), seconds=ward.config.health.probe_seconds)
 
 
+def look_after_node(ward: Ward) -> Examination:
+    """Look at what is true of this node only, once; at the tables, too, since others ask them."""
+    own = [probe for probe in probes(ward) if probe.node is not None or probe.name == schema_version.NAME]
+    return examine(own, seconds=ward.config.health.probe_seconds)
+
+
 def probes(ward: Ward) -> Sequence[Probe]:
     """Return the checks, in the order in which they are told."""
     return [*_of_machine(ward), *_of_system(ward)]

@@ -37,8 +37,8 @@ class HealthStore(Protocol):
     def latest(self, *, within: timedelta) -> LatestHealth:
         """Return the latest finding of each check and node that is not older than this."""
 
-    def checked_since(self, at: datetime) -> bool:
-        """Whether somebody has looked at or after this instant."""
+    def checked_since(self, at: datetime, *, node: str | None = None) -> bool:
+        """Whether somebody has looked (at this node) at or after this instant."""
 
     def last_details(self, check: str, *, node: str) -> Mapping[str, object]:
         """Return the details of this node's latest finding of a check, empty where there is none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from smart_cron.core.alert import Alert, Severity
@@ -14,7 +14,7 @@ from smart_cron.core.ports import Database, Log
 from smart_cron.core.ports.outbox import TellingStore
 from smart_cron.core.telling import reminder_marks, severity_to_route, what_to_tell
 from smart_cron.services.alerts.folding import HOUR, Telling, fold
-from smart_cron.services.alerts.routing import CourierSettings, receivers
+from smart_cron.services.alerts.routing import CourierSettings, Receiver, receivers
 
 # A transaction stays short: on SQLite nobody else writes meanwhile.
 ALERTS_AT_ONCE = 200
@@ -86,8 +86,14 @@ class Courier:
         return _Decision(told_of(alert, kinds, heard=bool(tellings), now=now), tellings)
 
     def _telling(self, concern: Concern, kind: MessageKind, now: datetime) -> list[Telling]:
-        severity = severity_to_route(concern.alert, kind, now=now)
-        return [Telling(concern.alert, kind, each) for each in receivers(concern, severity, self._settings)]
+        found = self._receivers(concern, kind, now)
+        if kind is MessageKind.REMINDER and concern.graver is not None:
+            others = self._receivers(replace(concern, alert=concern.graver), kind, now)
+            found = [receiver for receiver in found if receiver not in others]
+        return [Telling(concern.alert, kind, receiver) for receiver in found]
+
+    def _receivers(self, concern: Concern, kind: MessageKind, now: datetime) -> list[Receiver]:
+        return receivers(concern, severity_to_route(concern.alert, kind, now=now), self._settings)
 
 
 def told_of(alert: Alert, kinds: Sequence[MessageKind], *, heard: bool, now: datetime) -> Told:

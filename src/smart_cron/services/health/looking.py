@@ -30,17 +30,22 @@ class Probe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
-    """What looking came to. `hangs` says that some thread still waits: such a process has to be ended hard."""
+    """What looking came to. `attempts` are the threads that were begun for it."""
 
     findings: tuple[Finding, ...]
     has_database: bool
-    hangs: bool
     seconds: float
+    attempts: tuple[Attempt[Finding], ...] = ()
 
     @property
     def is_healthy(self) -> bool:
         """Whether nothing is critical or unknown."""
         return is_healthy(self.findings)
+
+    @property
+    def hangs(self) -> bool:
+        """Whether some thread still waits, now: a process with one has to be ended hard."""
+        return any(not attempt.is_over for attempt in self.attempts)
 
 
 def examine(probes: Sequence[Probe], *, seconds: float) -> Examination:
@@ -63,8 +68,8 @@ def examine(probes: Sequence[Probe], *, seconds: float) -> Examination:
     return Examination(
         findings=findings,
         has_database=has_database,
-        hangs=any(not attempt.is_over for attempt in attempts.values()),
         seconds=time.monotonic() - began,
+        attempts=tuple(attempts.values()),
     )
 
 

@@ -13,6 +13,7 @@ import psutil
 from smart_cron.core.ports import Clock
 from smart_cron.core.ports.metrics import SampleStore
 from smart_cron.core.sample import NodeSample
+from smart_cron.services.health.checks.disk_space import Fill, fill_of
 from smart_cron.services.patience import Attempt
 
 MEGABYTE = 1024 * 1024
@@ -89,26 +90,16 @@ class Sampler:
 
 def fullest(directories: Sequence[Path]) -> Fullness:
     """Return how full the fullest of these is, passing over those that are missing."""
-    found = [full for full in map(_fullness_of, directories) if full is not None]
-    if not found:
+    fills = [fill for fill in map(_fill_of, directories) if fill is not None]
+    if not fills:
         return Fullness()
-    disk = max(found, key=lambda full: full.disk_percent or 0.0)
-    inodes = [full.inode_percent for full in found if full.inode_percent is not None]
-    return Fullness(disk.disk_percent, max(inodes, default=None), disk.free_mb)
+    disk = max(fills, key=lambda fill: fill.bytes_percent)
+    inodes = [round(fill.files_percent, 2) for fill in fills if fill.files_percent is not None]
+    return Fullness(round(disk.bytes_percent, 2), max(inodes, default=None), disk.free_bytes // MEGABYTE)
 
 
-def _fullness_of(directory: Path) -> Fullness | None:
+def _fill_of(directory: Path) -> Fill | None:
     try:
-        found = os.statvfs(directory)
+        return fill_of(directory)
     except OSError:
         return None
-    return Fullness(
-        # Of what we may use, as df counts: a part is kept for root.
-        _percent(found.f_blocks - found.f_bfree, found.f_blocks - found.f_bfree + found.f_bavail),
-        _percent(found.f_files - found.f_ffree, found.f_files),
-        found.f_bavail * found.f_frsize // MEGABYTE,
-    )
-
-
-def _percent(used: int, whole: int) -> float | None:
-    return round(100 * used / whole, 2) if whole else None

@@ -59,6 +59,23 @@ def test_a_failure_is_mailed_with_its_last_words_and_its_end_once_more(home: Hom
     await_letters(home, [("alert", *sent), ("recovery", *sent)])
 
 
+def test_settings_of_messages_are_taken_up_on_sighup(make_home: MakeHome, box: Mailbox) -> None:
+    home = make_home()
+    master = home.start_master()
+    settings = f"""
+        alert_email = "ops@example.com"
+        smtp = {{ host = "127.0.0.1", port = {box.port}, sender = "smart-cron@example.com" }}
+        channels.oncall = {{ kind = "email", address = "oncall@example.com", min_severity = "error" }}
+    """
+    (home.path / "smart-cron.toml").write_text(settings)
+
+    master.send_signal(signal.SIGHUP)
+    wait_until(lambda: "Settings were reread" in home.log_text(), "the reread")
+    home.run_now(home.add("nightly", "exit 3", failure_threshold=1))
+
+    assert {str(mail(box, number)["To"]) for number in range(2)} == {"ops@example.com", "oncall@example.com"}
+
+
 def test_a_pass_of_a_crontab_line_mails_too(home: Home, box: Mailbox) -> None:
     task = home.add("nightly", "exit 3", failure_threshold=1, alert_email="owner@example.com")
     home.run_now(task)

@@ -59,7 +59,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
 
 def beside(bench: Bench) -> tuple[threading.Event, threading.Thread]:
     stopping = threading.Event()
-    thread = threading.Thread(target=caretaking._do_chores, args=(bench.house, stopping), daemon=True)
+    thread = threading.Thread(target=caretaking.do_chores, args=(lambda: bench.house, stopping), daemon=True)
     thread.start()
     return stopping, thread
 

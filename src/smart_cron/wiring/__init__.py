@@ -9,7 +9,7 @@ import pwd
 import random
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -63,8 +63,11 @@ class House:
     log: Log
     recorded: RecordedRuns = field(default_factory=RecordedRuns)
 
-    def master(self, *, bell: Bell | None = None) -> Master:
-        """Return a master of this node; `hold_node` must be held while it works. *bell* is rung for alerts."""
+    def master(self, *, bell: Bell | None = None, adopt: Callable[[Config], None] = lambda _: None) -> Master:
+        """Return a master of this node; `hold_node` must be held while it works.
+
+        *bell* is rung for alerts, *adopt* is handed settings that were read anew.
+        """
         require_owner(self.config)
         require_run_dir(self.config)
         self._retire_older_task_runners()
@@ -79,8 +82,10 @@ class House:
         )
 
         def reread() -> EngineSettings:
-            fresh = engine_settings(load_config())
+            config = load_config()
+            fresh = engine_settings(config)
             orders.adopt(fresh)
+            adopt(config)
             return fresh
 
         return Master(

@@ -10,10 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from smart_cron.config import Config
 from smart_cron.core.ports.alerts import Bell
 from smart_cron.services.patience import Attempt
 from smart_cron.wiring import House
@@ -72,33 +73,68 @@ def do_chores_once(house: House) -> None:
             errand.tell_that_it_hangs()
 
 
-@contextmanager
-def cared_for(house: House) -> Iterator[Bell]:
-    """Do the chores, and tell people, for as long as the master works; yield the bell that it rings."""
-    from smart_cron.wiring.courier import mail_room
-    from smart_cron.wiring.pinging import start_pings
+class Caretaker:
+    """The threads beside one master, not begun yet. `bell` is what it rings."""
 
-    stopping = threading.Event()
-    thread = threading.Thread(target=_do_chores, args=(house, stopping), name="chores", daemon=True)
-    starts = start_pings(house)
-    bell = mail_room(house, on_started=starts.started)
-    thread.start()
-    starts.begin()
-    bell.start()
-    try:
-        yield bell
-    finally:
-        starts.end()
-        # Together within five seconds: a mail server or a mount that hangs keeps nobody here.
-        stopping.set()
+    def __init__(self, house: House) -> None:
+        from smart_cron.wiring.courier import Mail
+        from smart_cron.wiring.pinging import start_pings
+
+        self._house = house
+        self._stopping = threading.Event()
+        self._chores = threading.Thread(target=self._do_chores, name="chores", daemon=True)
+        self._starts = start_pings(house)
+        self._mail = Mail(house, on_started=self._starts.started)
+
+    @property
+    def bell(self) -> Bell:
+        """What the master rings for alerts."""
+        return self._mail.room
+
+    def begin(self) -> None:
+        """Do the chores, and tell people, from now on."""
+        self._chores.start()
+        self._starts.begin()
+        self._mail.room.start()
+
+    def adopt(self, config: Config) -> None:
+        """Take up other settings: for messages at once, for a chore once it is its turn."""
+        from smart_cron.wiring.pinging import start_caller
+
+        self._house = house = replace(self._house, config=config)
+        self._mail.adopt(house)
+        self._starts.adopt(start_caller(config))
+
+    def end(self) -> None:
+        """End what ends within five seconds in all: a mail server or a mount that hangs keeps nobody here."""
+        self._starts.end()
+        self._stopping.set()
         ends_at = time.monotonic() + STOP_SECONDS
-        bell.stop(seconds=STOP_SECONDS)
-        thread.join(max(0.0, ends_at - time.monotonic()))
+        self._mail.room.stop(seconds=STOP_SECONDS)
+        self._chores.join(max(0.0, ends_at - time.monotonic()))
+
+    def _do_chores(self) -> None:
+        do_chores(lambda: self._house, self._stopping)
 
 
-def _do_chores(house: House, stopping: threading.Event) -> None:
-    errands = [_Errand(house, chore) for chore in chores(house)]
+@contextmanager
+def cared_for(house: House) -> Iterator[Caretaker]:
+    """Have somebody take care for as long as the master works."""
+    caretaker = Caretaker(house)
+    caretaker.begin()
+    try:
+        yield caretaker
+    finally:
+        caretaker.end()
+
+
+def do_chores(house_of: Callable[[], House], stopping: threading.Event) -> None:
+    """Do each chore when it is its turn until *stopping* is set; another house has chores of its own."""
+    house, errands = None, list[_Errand]()
     while not stopping.is_set():
+        if house is not house_of():
+            house = house_of()
+            errands = [_Errand(house, chore) for chore in chores(house)]
         for errand in errands:
             errand.begin_if_due()
         stopping.wait(max(0.05, min(errand.due_at for errand in errands) - time.monotonic()))

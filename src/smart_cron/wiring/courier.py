@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from smart_cron.config import Config
 from smart_cron.config.alerting import ChannelConfig
-from smart_cron.core.alert import Severity
+from smart_cron.core.alert import Alert, Severity
 from smart_cron.core.errors import InvalidInputError
-from smart_cron.core.message import DeliveryError
+from smart_cron.core.message import DeliveryError, Message, MessageKind, RunFacts
 from smart_cron.core.ports import Log
 from smart_cron.core.ports.messages import Channel
 from smart_cron.services.alerts.courier import Courier
@@ -23,7 +23,7 @@ from smart_cron.services.alerts.quiet_hours import QuietHours, read_quiet_hours,
 from smart_cron.services.alerts.routing import CourierSettings, Rules, Wanted
 from smart_cron.services.alerts.sender import LEASE_SECONDS, Sender
 from smart_cron.services.alerts.spool import Spool
-from smart_cron.services.alerts.writing import Compose, Writer
+from smart_cron.services.alerts.writing import Writer
 from smart_cron.wiring import House
 from smart_cron.wiring.channels import IMPLIED, ChannelEntry, channels_of, message_of
 
@@ -32,20 +32,29 @@ PASS_SECONDS = 10.0
 STEPS = 5
 
 
-def mail_room(house: House, *, on_started: Callable[[str, str, str], None] = lambda *_: None) -> MailRoom:
-    """Return the threads that tell people, not started yet; it is the bell that the master rings."""
-    builder = _Builder(house)
-    return MailRoom(
-        courier=builder.courier(),
-        outage=builder.outage(),
-        new_sender=builder.sender,
-        outbox=house.store.outbox,
-        database=house.store.database,
-        clock=house.clock,
-        log=house.log,
-        name=house.config.node_name,
-        on_started=on_started,
-    )
+class Mail:
+    """The threads that tell people, not started yet. `room` is the bell that the master rings."""
+
+    def __init__(self, house: House, *, on_started: Callable[[str, str, str], None] = lambda *_: None) -> None:
+        self._builder = _Builder(house)
+        self._courier, self._outage = self._builder.courier(), self._builder.outage()
+        self.room = MailRoom(
+            courier=self._courier,
+            outage=self._outage,
+            new_sender=self._builder.sender,
+            outbox=house.store.outbox,
+            database=house.store.database,
+            clock=house.clock,
+            log=house.log,
+            name=house.config.node_name,
+            on_started=on_started,
+        )
+
+    def adopt(self, house: House) -> None:
+        """Tell by the settings of this house: what is looked at and sent from now on."""
+        self._builder.adopt(house)
+        self._courier.adopt(self._builder.settings)
+        self._outage.adopt(self._builder.settings)
 
 
 def deliver_once(house: House, *, seconds: float = PASS_SECONDS) -> None:
@@ -87,15 +96,19 @@ def _sending(house: House, sender: Sender, ends_at: float) -> threading.Thread:
 
 
 class _Builder:
-    """The parts, each from the same settings."""
+    """The parts, each from the same settings; those that are in hand ask here for channels and words each time."""
 
     def __init__(self, house: House) -> None:
-        self._house, self._settings = house, courier_settings(house.config, house.log)
+        self.adopt(house)
+
+    def adopt(self, house: House) -> None:
+        """Build from the settings of this house from now on."""
+        self._house, self.settings = house, courier_settings(house.config, house.log)
         self._entries = channels_of(house.config)
 
     def courier(self) -> Courier:
         store = self._house.store
-        return Courier(database=store.database, tellings=store.tellings, settings=self._settings, log=self._house.log)
+        return Courier(database=store.database, tellings=store.tellings, settings=self.settings, log=self._house.log)
 
     def outage(self) -> OutageWatch:
         house = self._house
@@ -103,8 +116,8 @@ class _Builder:
             spool=Spool(house.config.state_dir),
             database=house.store.database,
             tellings=house.store.tellings,
-            settings=self._settings,
-            compose=self._compose,
+            settings=self.settings,
+            compose=self._message,
             open_channel=self._open,
             clock=house.clock,
             log=house.log,
@@ -117,17 +130,15 @@ class _Builder:
             channel,
             database=store.database,
             outbox=store.outbox,
-            writer=Writer(outbox=store.outbox, finder=finder, compose=self._compose),
+            writer=Writer(outbox=store.outbox, finder=finder, compose=self._message),
             open_channel=self._open,
             log=house.log,
             by=house.config.node_name,
             lease_seconds=max(LEASE_SECONDS, STEPS * house.config.smtp.timeout_seconds),
         )
 
-    @property
-    def _compose(self) -> Compose:
-        house = self._house
-        return lambda kind, alerts, facts: message_of(house.config, kind, alerts, facts, now=house.clock.now())
+    def _message(self, kind: MessageKind, alerts: Sequence[Alert], facts: RunFacts | None) -> Message:
+        return message_of(self._house.config, kind, alerts, facts, now=self._house.clock.now())
 
     def _open(self, name: str) -> Channel:
         entry = self._entries.get(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from smart_cron.config import Config
 from smart_cron.services.notify.ping import START_SECONDS, StartPings
 from smart_cron.services.notify.web_call import WebCaller
 from smart_cron.services.pings.own import SchedulerPing
@@ -37,4 +38,9 @@ def scheduler_ping(house: House) -> SchedulerPing | None:
 
 def start_pings(house: House) -> StartPings:
     """Return who tells of the starts of runs, not begun yet."""
-    return StartPings(WebCaller(guard_of(house.config), total_seconds=START_SECONDS), house.log)
+    return StartPings(start_caller(house.config), house.log)
+
+
+def start_caller(config: Config) -> WebCaller:
+    """Return who calls the addresses of starts."""
+    return WebCaller(guard_of(config), total_seconds=START_SECONDS)

@@ -121,8 +121,8 @@ def _forever(house: House) -> None:
         )
     from smart_cron.wiring.caretaking import cared_for
 
-    with cared_for(house) as bell:
-        house.master(bell=bell).run(on_wait=note)
+    with cared_for(house) as caretaker:
+        house.master(bell=caretaker.bell, adopt=caretaker.adopt).run(on_wait=note)
 
 
 def _preview(house: House) -> None:

@@ -36,6 +36,10 @@ class Courier:
         self._database, self._tellings, self._settings, self._log = database, tellings, settings, log
         self._set_aside: set[int] = set()
 
+    def adopt(self, settings: CourierSettings) -> None:
+        """Decide by these settings from the next look on; from any thread."""
+        self._settings = settings
+
     def look(self) -> int:
         """Put everything that is to be told into the outbox; return how many letters it became or was added to."""
         letters = 0

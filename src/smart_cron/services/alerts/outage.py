@@ -43,6 +43,10 @@ class OutageWatch:
         self._tries: dict[Address, tuple[int, datetime]] = {}
         self._lasts = False
 
+    def adopt(self, settings: CourierSettings) -> None:
+        """Tell by these settings from the next look on; from any thread."""
+        self._settings = settings
+
     def lost(self, reason: str, *, since: datetime) -> None:
         """Note that the database does not serve, until `back` says so: it may answer, and take nothing."""
         self._lasts = True

@@ -116,6 +116,10 @@ class StartPings:
         self._starts.begin()
         self._thread.start()
 
+    def adopt(self, caller: WebCaller) -> None:
+        """Call by this one from the next start on; from any thread."""
+        self._caller = caller
+
     def started(self, url: str, run_id: str, _task_name: str = "") -> None:
         """Say that a run has started, as the engine's bell does; returns at once."""
         self._starts.add(run_id, url)

@@ -1,7 +1,7 @@
 """How long `smart-cron health` takes as a whole process: on a machine that is well, and on one on which things hang.
 
-What hangs is a database server that is frozen (it takes connections and never answers) and a file whose opening waits
-for ever, as everything on a mount does whose server is gone. SQLite has no server to freeze: there the file alone.
+What hangs is a database server that is frozen (it takes connections and never answers) and the mount of the backups;
+where none can be made, a file whose opening waits for ever. SQLite has no server to freeze: there the mount alone.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from benchmarks.house import Ground, Home
+from benchmarks.mounts import hanging_mount, mounts_can_hang
 from benchmarks.options import Options
 from benchmarks.programs import TRUE
 from benchmarks.report import Figure, Target
@@ -61,13 +62,23 @@ def _seconds(home: Home, settings: Mapping[str, str]) -> float:
 
 @contextmanager
 def _hanging(ground: Ground, home: Home, database: str) -> Iterator[Mapping[str, str]]:
-    path = home.folder / "hangs.pem"
-    os.mkfifo(path)
     server = None if database == "sqlite" else ground.databases.server(database)
-    if server is not None:
-        server.freeze()
-    try:
-        yield {"SMART_CRON_HEALTH__CERTIFICATES": json.dumps([str(path)])}
-    finally:
+    with _hanging_folder(home) as settings:
         if server is not None:
-            server.thaw()
+            server.freeze()
+        try:
+            yield settings
+        finally:
+            if server is not None:
+                server.thaw()
+
+
+@contextmanager
+def _hanging_folder(home: Home) -> Iterator[Mapping[str, str]]:
+    if mounts_can_hang():
+        with hanging_mount(home.folder / "mount") as path:
+            yield {"SMART_CRON_BACKUP_DIR": str(path)}
+    else:
+        path = home.folder / "hangs.pem"
+        os.mkfifo(path)
+        yield {"SMART_CRON_HEALTH__CERTIFICATES": json.dumps([str(path)])}

@@ -15,6 +15,11 @@ from urllib.parse import unquote, urlsplit
 from smart_cron.config import Config
 from smart_cron.core.errors import ConfigError, SmartCronError
 from smart_cron.core.ports import Clock
+from smart_cron.services.patience import remount, silent_paths
+
+# A disk that slept needs some seconds.
+ANSWER_SECONDS = 10.0
+GLANCE_SECONDS = 1.0
 
 
 def make_directories(config: Config) -> list[str]:
@@ -37,15 +42,27 @@ def make_directories(config: Config) -> list[str]:
 
 
 def exposed_directories(config: Config) -> Iterator[str]:
-    """Yield a sentence for each of our directories in which others than its owner could plant something."""
-    places = (config.state_dir, config.state_dir / "runs", config.log_dir, config.run_dir, config.backup_dir)
-    for path in (*(() if config.home == Path("/") else (config.home,)), *places):
+    """Yield a sentence for each of our directories in which others than its owner could plant something.
+
+    Those whose mount hangs are passed over: whoever asked would wait for ever.
+    """
+    places = (*used_directories(config), config.backup_dir)
+    silent = silent_paths(places, seconds=GLANCE_SECONDS)
+    for path in places:
+        if path in silent:
+            continue
         try:
             mode = path.stat().st_mode
         except OSError:
             continue  # Missing or closed to us: told where it is needed.
         if mode & (stat.S_IWGRP | stat.S_IWOTH):
             yield f"{path} can be written by others: chmod 750 {path}"
+
+
+def used_directories(config: Config) -> tuple[Path, ...]:
+    """Return the directories without which nothing works here; a mount for backups may hang, and tasks run on."""
+    home = () if config.home == Path("/") else (config.home,)
+    return (*home, config.state_dir, config.state_dir / "runs", config.log_dir, config.run_dir)
 
 
 def require_closed_to_others(config: Config) -> None:
@@ -126,7 +143,13 @@ def booted_at(state_dir: Path, clock: Clock) -> datetime:
 
 
 def require_home(config: Config) -> None:
-    """Raise SmartCronError, saying what to do, where there is no home that this user can write."""
+    """Raise SmartCronError, saying what to do, where there is no home that this user can write, or where it hangs."""
+    silent = silent_paths(used_directories(config), seconds=ANSWER_SECONDS)
+    if silent:
+        raise SmartCronError(
+            f"{silent[0]} does not answer within {ANSWER_SECONDS:g} s: its disk or mount hangs.",
+            remedy=remount(silent[0]),
+        )
     if not config.state_dir.is_dir():
         raise SmartCronError(
             f"there is no Smart Cron in {config.home}.", remedy="Run 'smart-cron init', or set SMART_CRON_HOME."

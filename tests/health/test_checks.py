@@ -40,6 +40,7 @@ from smart_cron.services.health.checks.words import some, span
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PERCENT = Threshold(warning=80, critical=90, unit="%")
 SECONDS = Threshold(warning=10, critical=60, unit="s")
+PATIENCE = 60.0
 DAYS = Threshold(warning=21, critical=7, unit="days", falling=True)
 OK, WARNING, CRITICAL = CheckStatus.OK, CheckStatus.WARNING, CheckStatus.CRITICAL
 
@@ -69,7 +70,7 @@ def test_a_database_that_is_away_is_critical_and_says_why() -> None:
 def test_a_full_disk_is_no_matter_of_owner_and_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(filesystem, "write_fault", lambda _path: os.strerror(errno.ENOSPC))
 
-    found = filesystem.look({"log": tmp_path, "runs": tmp_path}, list)
+    found = filesystem.look({"log": tmp_path, "runs": tmp_path}, list, seconds=PATIENCE)
 
     assert "is full" in found.message
     assert found.remedy.count("Make room") == 1
@@ -98,8 +99,10 @@ def test_tables_of_another_version_are_critical() -> None:
 
 
 def test_folders_are_tried_and_each_fault_is_named(tmp_path: Path) -> None:
-    good = filesystem.look({"log": tmp_path}, list)
-    bad = filesystem.look({"log": tmp_path / "gone"}, lambda: ["/srv can be written by others: chmod 750 /srv"])
+    good = filesystem.look({"log": tmp_path}, list, seconds=PATIENCE)
+    bad = filesystem.look(
+        {"log": tmp_path / "gone"}, lambda: ["/srv can be written by others: chmod 750 /srv"], seconds=SECONDS
+    )
 
     assert good.status is OK
     assert bad.status is CRITICAL
@@ -131,7 +134,7 @@ def test_a_disk_without_room_for_files_is_as_full_as_one_without_bytes() -> None
 
 
 def test_each_disk_is_asked_once_and_a_missing_folder_is_left_to_another_check(tmp_path: Path) -> None:
-    found = disk_space.look({"log": tmp_path, "runs": tmp_path, "gone": tmp_path / "gone"}, PERCENT)
+    found = disk_space.look({"log": tmp_path, "runs": tmp_path, "gone": tmp_path / "gone"}, PERCENT, seconds=PATIENCE)
 
     assert list(found.details) == [str(tmp_path)]
 

@@ -1,7 +1,7 @@
 """Checks that hang or crash are findings; nobody waits for them, and the others are told all the same.
 
-A mount that hangs cannot be had without a file system of our own. Opening a FIFO that nobody writes stands in for it:
-the thread waits in the kernel, in a system call that no signal handler of ours ends.
+Opening a FIFO that nobody writes waits in the kernel as a mount that hangs does, and needs no root; with a real one it
+is tried in tests/fault.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Generic, TypeVar, cast
 
 _T = TypeVar("_T")
@@ -56,3 +57,20 @@ def within(seconds: float, work: Callable[[], _T], *, name: str) -> _T:
     if attempt.fault is not None:
         raise attempt.fault
     return cast("_T", attempt.result)
+
+
+def silent_paths(paths: Iterable[Path], *, seconds: float) -> list[Path]:
+    """Return those of these of which nobody can tell in so many seconds whether they are there: their mount hangs."""
+    until = time.monotonic() + seconds
+    asked = [(path, Attempt(path.stat, name=f"stat {path}")) for path in dict.fromkeys(paths)]
+    return [path for path, attempt in asked if not attempt.wait(until)]
+
+
+def outermost(paths: Sequence[Path]) -> list[Path]:
+    """Return those of these that are not below another of them."""
+    return [path for path in paths if not any(above in paths for above in path.parents)]
+
+
+def remount(path: Path) -> str:
+    """Return what is to be done about a path that is silent."""
+    return f"Bring its disk or mount back, or let go of it: umount -l {path}"

@@ -25,6 +25,7 @@ from smart_cron.wiring.health_of import Ward
 # The specification's crontab line and the built-in task look at these minutes.
 EVERY = timedelta(minutes=5)
 TRENDS = "success_rates"
+LEAST_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,16 +40,23 @@ class Kept:
 
 def keep(ward: Ward, examination: Examination) -> Kept:
     """Write what was found, as far as that is possible within half of what a check may take."""
-    until = time.monotonic() + max(1.0, ward.config.health.probe_seconds / 2)
+    until = time.monotonic() + max(LEAST_SECONDS, ward.config.health.probe_seconds / 2)
     logging = Attempt(lambda: _log(ward, examination), name="health-log")
-    rows = Attempt(lambda: _enter(ward, examination), name="health-rows") if examination.has_database else None
-    faults = [_fault_of(logging, until, "the health log")]
-    if rows is None:
-        faults.append("the database does not serve: nothing was entered and no alert raised there.")
+    if not examination.has_database:
+        faults = [
+            _fault_of(logging, until, "the health log"),
+            "the database does not serve: nothing was entered and no alert raised there.",
+        ]
         return Kept(faults=tuple(filter(None, faults)), hangs=not logging.is_over)
-    faults.append(_fault_of(rows, until, "the rows and alerts"))
+    rows = Attempt(lambda: _enter(ward, examination), name="health-rows")
+    faults = [_fault_of(logging, until, "the health log"), _fault_of(rows, until, "the rows and alerts")]
+    attempts: list[Attempt[Any]] = [logging, rows]
+    if logging.is_over and rows.is_over and rows.fault is None:
+        # It reads the logs and enters a row: that one of them does not serve is told already.
+        attempts.append(Attempt(lambda: _digest(ward), name="health-digest"))
+        faults.append(_fault_of(attempts[-1], max(until, time.monotonic() + LEAST_SECONDS), "the weekly digest"))
     raised, resolved = rows.result or (0, 0)
-    hangs = not (logging.is_over and rows.is_over)
+    hangs = not all(attempt.is_over for attempt in attempts)
     return Kept(raised=raised, resolved=resolved, faults=tuple(filter(None, faults)), hangs=hangs)
 
 
@@ -67,7 +75,6 @@ def _enter(ward: Ward, examination: Examination) -> tuple[int, int]:
         store.health.note(examination.findings)
         told = tell(examination.findings, store.alerts, read_severities(ward.config.alerts.severities))
         _tell_trends(ward)
-        _tell_weekly(ward)
         return told
     finally:
         store.database.close()
@@ -100,6 +107,13 @@ def _trends_told(fallen: int, node: str, hour: str) -> Finding:
         node=node,
         details={"hour": hour},
     )
+
+
+def _digest(ward: Ward) -> None:
+    try:
+        _tell_weekly(ward)
+    finally:
+        ward.store.database.close()
 
 
 def _tell_weekly(ward: Ward) -> None:

@@ -103,10 +103,10 @@ def _of_machine(ward: Ward) -> Iterator[Probe]:
         node=node,
     )
     yield _asking(ward, schema_version.NAME, partial(_schema, ward))
-    exposed = partial(_exposed, config)
-    yield Probe(name=filesystem.NAME, look=partial(filesystem.look, folders, exposed), node=node)
+    exposed, patience = partial(_exposed, config), health.probe_seconds / 2
+    yield Probe(name=filesystem.NAME, look=partial(filesystem.look, folders, exposed, seconds=patience), node=node)
     disk = Threshold(warning=health.disk_warning_percent, critical=health.disk_critical_percent, unit="%")
-    yield Probe(name=disk_space.NAME, look=partial(disk_space.look, folders, disk), node=node)
+    yield Probe(name=disk_space.NAME, look=partial(disk_space.look, folders, disk, seconds=patience), node=node)
     taken = Threshold(warning=health.memory_warning_percent, critical=health.memory_critical_percent, unit="%")
     yield Probe(name=memory.NAME, look=partial(memory.look, taken), node=node)
     runner = partial(task_runner.look, partial(runner_pid, config), is_unit=not config.start_task_runner)

@@ -83,11 +83,15 @@ def check(session: Session, /, *, as_json: bool) -> None:
 
 
 def _folder_problems(config: Config) -> Iterator[str]:
-    from smart_cron.home import exposed_directories
+    from smart_cron.home import ANSWER_SECONDS, exposed_directories
+    from smart_cron.services.patience import silent_paths
 
-    for key in ("state_dir", "log_dir", "run_dir", "backup_dir"):
-        folder = getattr(config, key)
-        if not folder.is_dir():
+    folders = {key: getattr(config, key) for key in ("state_dir", "log_dir", "run_dir", "backup_dir")}
+    silent = silent_paths(folders.values(), seconds=ANSWER_SECONDS)
+    for key, folder in folders.items():
+        if folder in silent:
+            yield f"{key}: {folder} does not answer, its disk or mount hangs"
+        elif not folder.is_dir():
             yield f"{key}: {folder} is not there, 'smart-cron init' makes it"
         elif not os.access(folder, os.W_OK | os.X_OK):
             yield f"{key}: {folder} cannot be written by this user"

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # For the modes of our folders, before anything else is looked at.
 FIRST_LOOK_SECONDS = 4.0
+# A folder on a disk that slept may need some seconds; the answer of all has to come within ten.
+SILENT_SECONDS = 2.5
 COLOURS = {"ok": "green", "note": "yellow", "wrong": "red"}
 
 
@@ -136,17 +138,27 @@ def _just_closed(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def examine(config: Config) -> list[Finding]:
-    """Return what all probes found."""
+    """Return what all probes found; of folders that hang that they do, and of nothing else where all is in them."""
     from smart_cron.faces.cli.doctor_surroundings import surroundings_of
-    from smart_cron.services.diagnosis import Case, diagnose, within, wrong
+    from smart_cron.home import used_directories
+    from smart_cron.services.diagnosis import diagnose, within
+    from smart_cron.services.patience import outermost, silent_paths
 
-    around = within(FIRST_LOOK_SECONDS, lambda: surroundings_of(config))
-    if around is not None:
-        return diagnose(around)
-    sentence = f"one of our folders does not answer within {FIRST_LOOK_SECONDS:g} s: its disk or mount hangs."
-    return [
-        wrong("folders", sentence, f"See which: smart-cron config show; then: stat -f {config.home}", case=Case.DISK)
-    ]
+    folders = [*used_directories(config), config.backup_dir, config.log_dir / "output"]
+    silent = silent_paths(folders, seconds=SILENT_SECONDS)
+    found = [_silent(path) for path in outermost(silent)]
+    if config.state_dir in silent:
+        return found
+    around = within(FIRST_LOOK_SECONDS, lambda: surroundings_of(config, silent=silent))
+    return found + diagnose(around) if around is not None else found or [_silent(config.home)]
+
+
+def _silent(path: Path) -> Finding:
+    from smart_cron.services.diagnosis import Case, wrong
+    from smart_cron.services.patience import remount
+
+    sentence = f"{path} does not answer within {SILENT_SECONDS:g} s: its disk or mount hangs."
+    return wrong("folders", sentence, remount(path), case=Case.DISK)
 
 
 def tell(findings: Sequence[Finding], *, as_json: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from smart_cron.config import PREFIX, Config, masked_url
 from smart_cron.core.errors import SmartCronError
 from smart_cron.faces.cli.doctor_database import read_facts
-from smart_cron.home import account_name, exposed_directories
+from smart_cron.home import account_name, exposed_directories, used_directories
 from smart_cron.services.diagnosis import DatabaseFacts, Receiver, Surroundings, within
 from smart_cron.services.diagnosis.machine import master_holds, running_programs
 from smart_cron.services.diagnosis.starters import look_for_starters
@@ -30,23 +30,26 @@ OTHER_NAMES = ("HOME", "DEBUG", "TASK", "SCHEDULED_FOR", "ATTEMPT", "RUN_ID")
 OPEN_TO_OTHERS = stat.S_IRWXO | stat.S_IWGRP
 
 
-def surroundings_of(config: Config) -> Surroundings:
-    """Return what the probes look at. Nothing is looked at yet, but for the modes of our folders."""
+def surroundings_of(config: Config, *, silent: Collection[Path] = ()) -> Surroundings:
+    """Return what the probes look at. Nothing is looked at yet, but for the modes of our folders.
+
+    Those that are *silent* are left out: their disk or mount hangs.
+    """
     owner = owner_of(config)
     folders = config.script_directories
     return Surroundings(
         node=config.node_name,
-        folders=_folders(config),
+        folders={name: path for name, path in _folders(config).items() if path not in silent},
         exposed=tuple(exposed_directories(config)),
         owner_uid=owner,
         owner=account_name(owner),
         starts_task_runner=config.start_task_runner,
         runner_pid=lambda: _runner_pid(config),
         database=masked_url(config.database_url),
-        read_database=Once(lambda: _facts(config)),
+        read_database=Once(lambda: _facts(config, silent)),
         settings_file=config.file,
         closed_files=tuple(_open_files(config)),
-        usage=_usage(config),
+        usage=_usage(config, silent),
         master_works=lambda: master_holds(config.state_dir),
         starters=lambda: look_for_starters(
             owner=account_name(owner), home=None if config.home == Path("/") else config.home
@@ -93,10 +96,10 @@ def impatient(config: Config) -> Config:
     return config.model_copy(update={"database": config.database.model_copy(update={"timeout_seconds": seconds})})
 
 
-def _facts(config: Config) -> DatabaseFacts:
+def _facts(config: Config, silent: Collection[Path]) -> DatabaseFacts:
     from smart_cron.wiring import open_house
 
-    require_database(config)
+    require_database(config, silent=silent)
     house = open_house(impatient(config))
     try:
         return read_facts(house)
@@ -104,8 +107,12 @@ def _facts(config: Config) -> DatabaseFacts:
         house.close()
 
 
-def require_database(config: Config) -> None:
-    """Raise SmartCronError where opening the database would make something, or trust what others planted."""
+def require_database(config: Config, *, silent: Collection[Path] = ()) -> None:
+    """Raise SmartCronError where opening the database would make something, trust what others planted, or hang."""
+    if any(path in silent for path in used_directories(config)):
+        raise SmartCronError(
+            "the database is not opened while one of our folders hangs.", remedy="See to the folder first."
+        )
     if any(exposed_directories(config)):
         raise SmartCronError(
             "the database is not opened while others can write in our folders.", remedy="Mend the folders first."
@@ -138,11 +145,11 @@ def _folders(config: Config) -> dict[str, Path]:
     return found
 
 
-def _usage(config: Config) -> Mapping[str, Path]:
+def _usage(config: Config, silent: Collection[Path]) -> Mapping[str, Path]:
     places = {"logs": config.log_dir, "output": config.log_dir / "output", "backups": config.backup_dir}
     file = database_file(config)
     found = places if file is None else {**places, "database": file}
-    return {name: path for name, path in found.items() if path.exists()}
+    return {name: path for name, path in found.items() if path not in silent and path.exists()}
 
 
 def _open_files(config: Config) -> Iterator[Path]:

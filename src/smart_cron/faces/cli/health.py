@@ -50,10 +50,10 @@ def health(session: Session, /, *, quiet: bool, as_json: bool) -> None:
     from smart_cron.wiring.health_of import look_after, ward_of
 
     config = session.config()
-    _require_home(config)
+    home_answers = _require_home(config)
     ward = ward_of(config)
-    if _is_crontab_line(quiet=quiet, as_json=as_json):
-        found = done_already(ward, seconds=config.health.probe_seconds)
+    if home_answers and _is_crontab_line(quiet=quiet, as_json=as_json):
+        found = done_already(ward, seconds=HOME_SECONDS)
         if found is not None and found.checked_at is not None:
             _end(_tell_again(found, config), hangs=False)
     examination = look_after(ward)
@@ -62,15 +62,16 @@ def health(session: Session, /, *, quiet: bool, as_json: bool) -> None:
     _end(_exit_code(examination, kept), hangs=examination.hangs or kept.hangs)
 
 
-def _require_home(config: Config) -> None:
-    """Refuse where there is no home; one on a mount that hangs is for the checks to tell."""
+def _require_home(config: Config) -> bool:
+    """Refuse where there is no home; one on a mount that hangs is for the checks to tell: return False."""
     from smart_cron.home import require_home
     from smart_cron.services.patience import Attempt
 
     attempt = Attempt(lambda: require_home(config), name="health-home")
-    attempt.wait(time.monotonic() + HOME_SECONDS)
+    answers = attempt.wait(time.monotonic() + HOME_SECONDS)
     if attempt.fault is not None:
         raise attempt.fault
+    return answers
 
 
 def _is_crontab_line(*, quiet: bool, as_json: bool) -> bool:

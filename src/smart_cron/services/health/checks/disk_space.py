@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smart_cron.core.health import CheckStatus, Finding, Threshold, worst
+from smart_cron.services.patience import outermost, remount, silent_paths
 
 NAME = "disk_space"
 
@@ -27,9 +28,20 @@ class Fill:
         return max(self.bytes_percent, self.files_percent or 0.0)
 
 
-def look(folders: Mapping[str, Path], threshold: Threshold) -> Finding:
-    """Ask each disk once."""
-    return judge(list(_fills(folders)), threshold)
+def look(folders: Mapping[str, Path], threshold: Threshold, *, seconds: float) -> Finding:
+    """Ask each disk once; those that do not answer in so many seconds are passed over, and named."""
+    silent = silent_paths(folders.values(), seconds=seconds)
+    found = judge(list(_fills([path for path in folders.values() if path not in silent])), threshold)
+    if not silent:
+        return found
+    untold = " and of ".join(map(str, outermost(silent)))
+    others = f"; {found.message}" if found.details else "."
+    return replace(
+        found,
+        status=worst([found.status, CheckStatus.UNKNOWN]),
+        message=f"how full the disk of {untold} is cannot be told: it hangs{others}",
+        remedy=f"{remount(outermost(silent)[0])} {found.remedy}".rstrip(),
+    )
 
 
 def judge(fills: list[Fill], threshold: Threshold) -> Finding:
@@ -57,9 +69,9 @@ def _sentence(fill: Fill) -> str:
     return f"the disk of {fill.path} is {fill.bytes_percent:.0f} % full ({fill.free_bytes / 1e9:.1f} GB free)"
 
 
-def _fills(folders: Mapping[str, Path]) -> Iterator[Fill]:
+def _fills(folders: Sequence[Path]) -> Iterator[Fill]:
     seen: set[int] = set()
-    for path in folders.values():
+    for path in folders:
         try:
             device = path.stat().st_dev
         except OSError:

@@ -7,15 +7,22 @@ from pathlib import Path
 
 from smart_cron.core.health import CheckStatus, Finding
 from smart_cron.services.diagnosis.places import is_full, more_room, mount_point, write_fault
+from smart_cron.services.patience import outermost, remount, silent_paths
 
 NAME = "filesystem"
 MEND = "Mend owner and mode of what is named; 'smart-cron init' makes what is missing."
 
 
-def look(folders: Mapping[str, Path], exposed: Callable[[], Sequence[str]]) -> Finding:
-    """Try each folder. *exposed* returns a sentence for each that others could plant something in."""
+def look(folders: Mapping[str, Path], exposed: Callable[[], Sequence[str]], *, seconds: float) -> Finding:
+    """Try each folder that answers in so many seconds.
+
+    *exposed* returns a sentence for each that others could plant something in.
+    """
+    silent = silent_paths(folders.values(), seconds=seconds)
+    answering = [path for path in folders.values() if path not in silent]
     # What is wrong, and what mends it: several folders on a full disk are mended as one.
-    faults = [*_faults(folders), *((sentence, MEND) for sentence in exposed())]
+    faults = [(f"{path} does not answer: its disk or mount hangs", remount(path)) for path in outermost(silent)]
+    faults += [*_faults(answering), *((sentence, MEND) for sentence in exposed())]
     if not faults:
         return Finding(
             check=NAME, status=CheckStatus.OK, message="our folders can be written, and by their owner only."
@@ -31,8 +38,8 @@ def look(folders: Mapping[str, Path], exposed: Callable[[], Sequence[str]]) -> F
     )
 
 
-def _faults(folders: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
-    for path in folders.values():
+def _faults(folders: Sequence[Path]) -> Iterator[tuple[str, str]]:
+    for path in folders:
         if not path.is_dir():
             yield f"{path} is not there", MEND
         elif (fault := write_fault(path)) is None:

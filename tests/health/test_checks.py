@@ -101,7 +101,7 @@ def test_tables_of_another_version_are_critical() -> None:
 def test_folders_are_tried_and_each_fault_is_named(tmp_path: Path) -> None:
     good = filesystem.look({"log": tmp_path}, list, seconds=PATIENCE)
     bad = filesystem.look(
-        {"log": tmp_path / "gone"}, lambda: ["/srv can be written by others: chmod 750 /srv"], seconds=SECONDS
+        {"log": tmp_path / "gone"}, lambda: ["/srv can be written by others: chmod 750 /srv"], seconds=PATIENCE
     )
 
     assert good.status is OK

@@ -88,11 +88,15 @@ def make_database_file(config: Config) -> None:
     os.close(descriptor)
 
 
+def owns(config: Config) -> bool:
+    """Whether this user may write in the home as its owner: root in another user's may not."""
+    return os.geteuid() != 0 or config.state_dir.stat().st_uid == 0
+
+
 def require_owner(config: Config) -> None:
     """Refuse to run tasks as root in a home of another user, who could not go on with what root wrote there."""
-    owner = config.state_dir.stat().st_uid
-    if os.geteuid() == 0 and owner != 0:
-        name = account_name(owner)
+    if not owns(config):
+        name = account_name(config.state_dir.stat().st_uid)
         raise SmartCronError(
             f"{config.state_dir} belongs to {name}, so its tasks are run by {name} and not by root.",
             remedy=f"Call it as: runuser -u {name} -- smart-cron …",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import socket
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from tests.alerts.test_courier import mail, text
@@ -44,3 +47,19 @@ def test_passes_without_a_database_mail_once_and_its_end_once_more(home: Home, b
     home.once()
     assert len(box.envelopes) == 2
     assert not noted.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is somebody else in a home")
+def test_root_in_another_user_s_home_follows_no_link_of_theirs(home: Home, away: str, tmp_path: Path) -> None:
+    """SECURITY 36."""
+    victim = tmp_path / "victim"
+    victim.mkdir(mode=0o700)
+    (home.path / "state" / "alerts").symlink_to(victim)
+    other = pwd.getpwnam("nobody")
+    for path in (home.path, *home.path.rglob("*")):
+        os.chown(path, other.pw_uid, other.pw_gid, follow_symlinks=False)
+    home.settings["SMART_CRON_DATABASE__URL"] = away
+
+    assert passed(home) == 1
+
+    assert (victim.stat().st_uid, list(victim.iterdir())) == (0, [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import select
 import socket
 import sqlite3
 import stat
@@ -163,6 +164,7 @@ def test_long_addresses_headers_and_bodies_are_refused(dashboard: Dashboard) -> 
     assert dashboard.ask("/ping/x", "POST", body=b"x", headers={"Content-Length": "99999999999"}).status == 413
     assert raw(dashboard, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 70_000 + b"\r\n\r\n")[:12] in (
         b"HTTP/1.1 400",
+        b"HTTP/1.1 431",  # it came at once
         b"",  # hung up on while it was still sending
     )
 
@@ -238,6 +240,24 @@ def test_a_slow_client_is_hung_up_on(dashboard: Dashboard) -> None:
             rest = b""
 
         assert rest == b""
+
+
+def test_a_client_that_asks_and_never_reads_is_hung_up_on(dashboard: Dashboard) -> None:
+    asking = b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n" * 700
+    hung_up = select.poll()
+    with socket.socket() as connection:
+        # Small enough that answers soon wait in the server.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        connection.connect(("127.0.0.1", dashboard.port))
+        connection.setblocking(False)
+        hung_up.register(connection, 0)
+
+        def is_over() -> bool:
+            with contextlib.suppress(OSError):
+                connection.send(asking)
+            return bool(hung_up.poll(0))
+
+        wait_until(is_over, "the end of the server's patience")
 
 
 def test_a_fault_is_told_by_a_number_and_in_no_other_words(make_house: Callable[..., House]) -> None:

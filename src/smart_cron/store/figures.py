@@ -9,6 +9,7 @@ from typing import Any
 
 from smart_cron.core.exported import OTHERS, Figures, TaskFigures
 from smart_cron.core.rollup import hour_of
+from smart_cron.store.foreign import number, whole, word
 from smart_cron.store.letter_rows import given_up
 from smart_cron.store.queues import BLOCKED_FROM, BLOCKED_UNTIL, DELAYED_RANK, HELD_RANK, QUEUED_RANK
 from smart_cron.store.rollups import lateness_since
@@ -80,13 +81,13 @@ class FigureReads:
 
     def _task(self, row: Sequence[Any]) -> TaskFigures:
         return TaskFigures(
-            name=row[0],
-            successes=int(row[1]),
-            failures=int(row[2]),
-            timed_runs=int(row[3]),
-            timed_seconds=float(row[4]),
-            consecutive_failures=int(row[5]),
-            running=int(row[6]),
+            name=word(row[0]),
+            successes=whole(row[1]),
+            failures=whole(row[2]),
+            timed_runs=whole(row[3]),
+            timed_seconds=number(row[4]) or 0.0,
+            consecutive_failures=whole(row[5]),
+            running=whole(row[6]),
             last_run_at=self._read(row[7]),
             next_run_at=self._read(row[8]),
         )

@@ -108,7 +108,7 @@ def _finding(row: tuple[Any, ...]) -> Finding:
 def _details(text: str | None) -> Mapping[str, object]:
     try:
         found = json.loads(text) if text else {}
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

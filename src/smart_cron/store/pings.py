@@ -26,6 +26,7 @@ from smart_cron.core.ping import (
 )
 from smart_cron.core.ports.alerts import AlertStore
 from smart_cron.store.audit import Audit, changes
+from smart_cron.store.foreign import near, seconds, word
 from smart_cron.store.record_rows import fitting
 from smart_cron.store.session import Session
 
@@ -237,30 +238,31 @@ class Pings:
             number, name, description, hint, period, grace, longest, enabled, email, created, listened, back,
             started, ended, exit_code, duration, words, pings, state,
         ) = row  # fmt: skip
-        created_at = self._read(created)
+        created_at = near(self._read(created))
         assert created_at is not None
         return PingCheck(
             id=number,
             terms=PingTerms(
-                name=name,
-                period=timedelta(seconds=period),
-                grace=timedelta(seconds=grace),
-                longest_run=None if longest is None else timedelta(seconds=longest),
+                name=word(name),
+                period=seconds(period),
+                grace=seconds(grace),
+                longest_run=None if longest is None else seconds(longest),
                 description=description,
                 alert_email=email,
                 enabled=bool(enabled),
             ),
             key_hint=hint,
             created_at=created_at,
-            listened_at=self._read(listened),
-            back_at=self._read(back),
-            last_start_at=self._read(started),
-            last_ping_at=self._read(ended),
+            listened_at=near(self._read(listened)),
+            back_at=near(self._read(back)),
+            last_start_at=near(self._read(started)),
+            last_ping_at=near(self._read(ended)),
             last_exit_code=exit_code,
             last_duration=duration,
             last_words=words,
             pings=pings,
-            state=PingState(state),
+            # A word of somebody else's SQL: the next look finds the right one.
+            state=PingState(state) if state in set(PingState) else PingState.NEW,
         )
 
 

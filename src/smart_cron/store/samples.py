@@ -9,6 +9,7 @@ from typing import Any
 from smart_cron.core.anomaly import Sample
 from smart_cron.core.sample import NodeSample
 from smart_cron.store.bulk import placeholders
+from smart_cron.store.foreign import number, whole, word
 from smart_cron.store.queues import HELD_RANK
 from smart_cron.store.record_rows import MEGABYTE
 from smart_cron.store.session import Session
@@ -26,6 +27,7 @@ _FIGURES = (
     "waiting",
     "unrecorded",
 )
+_COUNTS = ("memory_used_mb", "disk_free_mb", "running", "waiting", "unrecorded")
 _COLUMNS = ("node", "sampled_at", *_FIGURES)
 # A node that was not sampled for so long has no newest sample: it is gone, or its master is.
 FRESH = timedelta(hours=1)
@@ -76,7 +78,9 @@ class Samples:
     def _sample(self, row: Sequence[Any]) -> NodeSample:
         sampled_at = self._session.dialect.read_instant(row[1])
         assert sampled_at is not None
-        return NodeSample(node=row[0], sampled_at=sampled_at, **dict(zip(_FIGURES, row[2:], strict=True)))
+        figures = {name: number(value) for name, value in zip(_FIGURES, row[2:], strict=True)}
+        counts = {name: None if figures[name] is None else whole(figures[name]) for name in _COUNTS}
+        return NodeSample(node=word(row[0]), sampled_at=sampled_at, **(figures | counts))  # type: ignore[arg-type]
 
 
 class Pasts:

@@ -100,8 +100,11 @@ def _loss_told(session: Session, *, told: bool) -> Iterator[None]:
         yield
     except DatabaseUnavailableError as error:
         if told:
+            from smart_cron.home import owns
+
             with session.house(check_schema=False) as house, house.hold_node() as held:
-                if held:
+                # In another user's home root writes nothing: that user's links would lead it anywhere.
+                if held and owns(house.config):
                     _tell_loss(house, str(error))
         raise
 

@@ -16,6 +16,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 LONGEST_PATH = 2000
+LONGEST_HEAD_BYTES = 16_384
 MOST_BODY_BYTES = 1_000_000
 # The end of what a job says last, which is where its error stands.
 PING_BODY_BYTES = 10_000
@@ -105,6 +106,9 @@ def _require_sound(scope: Scope) -> None:
         raise RefusedError(405, (b"allow", b"GET, HEAD, POST"))
     if len(scope.get("raw_path") or b"") + len(scope.get("query_string") or b"") > LONGEST_PATH:
         raise RefusedError(414)
+    # The server bounds what it has to wait for; what comes at once is counted here.
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > LONGEST_HEAD_BYTES:
+        raise RefusedError(431, (b"connection", b"close"))
     length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
     if not length.isdigit() or int(length) > MOST_BODY_BYTES:
         raise RefusedError(413)
@@ -152,6 +156,7 @@ WORDS = {
     408: b"The request took too long.\n",
     413: b"The request is too large.\n",
     414: b"The address is too long.\n",
+    431: b"The headers are too long.\n",
     500: b"Something went wrong here.\n",
     503: b"Too busy, try again.\n",
 }

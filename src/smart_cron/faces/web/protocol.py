@@ -12,14 +12,16 @@ from smart_cron.faces.web.gate import HEADERS
 
 # From the first byte of a connection, or of its next request, until the last of the headers.
 HEAD_SECONDS = 10.0
+# So long may a client that asks and does not read hold an answer up.
+STALL_SECONDS = 10.0
 MOST_CONNECTIONS = 2000
-LONGEST_HEAD_BYTES = 16_384
 
 
 class PatientProtocol(H11Protocol):
-    """One connection. uvicorn itself waits for headers for ever."""
+    """One connection. uvicorn itself waits for headers for ever, and for whoever does not read."""
 
     _hurry: asyncio.TimerHandle | None = None
+    _stall: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Take a connection, unless there are too many: then the newest has to go."""
@@ -40,7 +42,24 @@ class PatientProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._stop_waiting()
+        self._read_on()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Wait for the client to read, for a while."""
+        super().pause_writing()
+        if self._stall is None:
+            self._stall = self.loop.call_later(STALL_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on: the client has read."""
+        self._read_on()
+        super().resume_writing()
+
+    def _read_on(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, in one line and with the headers that every answer has."""

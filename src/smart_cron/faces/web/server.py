@@ -15,8 +15,8 @@ import uvicorn
 from smart_cron.core.errors import SmartCronError
 from smart_cron.core.ports import Log
 from smart_cron.core.ports.pings import PingStore
-from smart_cron.faces.web.gate import Gate
-from smart_cron.faces.web.protocol import LONGEST_HEAD_BYTES, MOST_CONNECTIONS, PatientProtocol
+from smart_cron.faces.web.gate import LONGEST_HEAD_BYTES, Gate
+from smart_cron.faces.web.protocol import MOST_CONNECTIONS, PatientProtocol
 
 # SIGTERM and Ctrl-C end it within 5 s, although streams are open.
 GRACE_SECONDS = 3

@@ -1,4 +1,7 @@
-"""What is told while the database is away: one file in the state directory, written whole, that outlives its writer."""
+"""What is told while the database is away: one file in the state directory, written whole, that outlives its writer.
+
+For the owner of that directory only: root, who follows its links, has no business here.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ class Spool:
     """The file of an outage. A file that cannot be read counts as none; one that cannot be written raises OSError."""
 
     def __init__(self, state_dir: Path) -> None:
-        self._state_dir, self._file = state_dir, state_dir / FOLDER / FILE
+        self._file = state_dir / FOLDER / FILE
 
     def outage(self) -> Outage | None:
         """Return the outage that stands, told by this process or an earlier one."""
@@ -52,18 +55,10 @@ class Spool:
             part.unlink()
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            self._hand_to_owner(descriptor)
             json.dump(_written(outage), file)
             file.flush()
             os.fsync(descriptor)
         part.replace(self._file)
-
-    def _hand_to_owner(self, descriptor: int) -> None:
-        """What root writes, such as a pass by hand, belongs to the service user."""
-        if os.geteuid() == 0:
-            owner = self._state_dir.stat()
-            os.fchown(descriptor, owner.st_uid, owner.st_gid)
-            os.chown(self._file.parent, owner.st_uid, owner.st_gid)
 
     def forget(self) -> None:
         """Take the file away: everybody who heard of it hears from the outbox from now on."""

@@ -212,7 +212,7 @@ def test_stop_all_ends_what_runs_here_although_the_database_server_is_down(make_
     with MariaDb() as server:
         url = server.create_database("smart_cron")
         node = make_node(SMART_CRON_DATABASE__URL=url, SMART_CRON_DATABASE__TIMEOUT_SECONDS="2")
-        node.sure("init")
+        node.sure("db", "migrate")
         node.add("stubborn", STUBBORN.format(place), "--kill-grace", "1s")
         node.begin()
         node.sure("task", "run", "stubborn")
@@ -394,7 +394,7 @@ def test_a_database_server_that_lost_its_latest_hours_is_recovered_from(
 ) -> None:
     url = server.create_database("smart_cron")
     node, now = make_node(SMART_CRON_DATABASE__URL=url), datetime.now(UTC)
-    node.sure("init")
+    node.sure("db", "migrate")
     node.sure("task", "add", "hourful", "--command", "true", "--schedule", f"* {half_a_day_before(now).hour} * * *")
     node.add("long", f"echo x >> {place}/long; while [ ! -e {place}/gate ]; do sleep 0.05; done; echo done")
     master = node.begin()
@@ -630,7 +630,7 @@ def test_a_node_on_the_same_server_is_listed_struck_out_and_corrected_when_it_is
     with MariaDb() as server:
         url = server.create_database("smart_cron")
         nodes = [make_node(SMART_CRON_DATABASE__URL=url, SMART_CRON_NODE_NAME=name) for name in ("one", "two")]
-        nodes[0].sure("init")
+        nodes[0].sure("db", "migrate")
         strike_out(*nodes, place)
         for node in nodes:
             node.close()

@@ -17,6 +17,7 @@ from smart_cron.store.gateway import Store, open_store
 DATABASES = ("sqlite", "mariadb", "postgresql")
 TABLES = (
     "smart_cron_tasks_config",
+    "smart_cron_task_revisions",
     "smart_cron_executions",
     "smart_cron_skipped_slots",
     "smart_cron_alerts",
@@ -26,6 +27,7 @@ TABLES = (
     "smart_cron_health_checks",
     "smart_cron_metrics",
     "smart_cron_rate_limits",
+    "smart_cron_backups",
     "smart_cron_deliveries",
     "smart_cron_node_samples",
     "smart_cron_ping_checks",

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from smart_cron.core.run import (
@@ -21,6 +22,7 @@ from smart_cron.core.run import (
     Status,
 )
 from smart_cron.core.task import Task, TaskDefinition
+from smart_cron.store import migrations
 from smart_cron.store.gateway import Store
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -29,6 +31,8 @@ SECOND = timedelta(seconds=1)
 INCARNATION = "boot/state"
 # Left to right: what planning must be told of a definition to find it unchanged.
 ZONE = "UTC"
+# By name, in order; `migrate` returns those that it applied.
+MIGRATIONS = sorted(path.stem for path in Path(migrations.__path__[0]).glob("0*.py"))
 
 
 def definition(name: str = "report", **changes: Any) -> TaskDefinition:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.conformance.scene import MIGRATIONS
 from tests.servers import Server
 
 from smart_cron.core.errors import DatabaseConflictError, SchemaError
@@ -64,7 +65,7 @@ def test_of_processes_that_migrate_at_once_one_does_and_the_others_find_it_done(
         migrator.stdin.flush()
     said = [migrator.communicate(timeout=120) for migrator in migrators]
 
-    assert sorted(out for out, _ in said) == ["['0001_initial']\n", "[]\n", "[]\n"], said
+    assert sorted(out for out, _ in said) == [f"{MIGRATIONS}\n", "[]\n", "[]\n"], said
 
 
 @pytest.mark.slow
@@ -80,7 +81,7 @@ def test_empty_tables_of_a_first_migration_cut_short_are_told_with_what_removes_
 
     for statement in told.value.remedy.split("'")[1].removesuffix(";").split(";"):
         empty_store.session.execute(statement)
-    assert empty_store.database.migrate() == ["0001_initial"]
+    assert empty_store.database.migrate() == MIGRATIONS
 
 
 @pytest.mark.slow
@@ -117,6 +118,6 @@ def test_a_migration_that_another_process_never_ends_is_given_up_on(
     with migration_lock.sole_migrator(holder.session), pytest.raises(DatabaseConflictError):
         waiter.database.migrate()
 
-    assert waiter.database.migrate() == ["0001_initial"]
+    assert waiter.database.migrate() == MIGRATIONS
     holder.database.close()
     waiter.database.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
-from tests.conformance.scene import Scene
+from tests.conformance.scene import MIGRATIONS, Scene
 from tests.servers import MariaDb, PostgreSql, Server
 
 from smart_cron.core.errors import (
@@ -130,7 +130,7 @@ def test_an_unmigrated_database_says_what_to_do(sqlite_url: str) -> None:
         store.database.check()
     with pytest.raises(SchemaError, match="smart-cron db migrate"):
         store.tasks.list()
-    assert store.database.migrate() == ["0001_initial"]
+    assert store.database.migrate() == MIGRATIONS
     assert store.database.migrate() == []
     store.database.check()
     store.database.close()

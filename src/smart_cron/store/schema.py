@@ -62,7 +62,7 @@ def _refuse_collisions(session: Session) -> None:
     taken = sorted(set(ours) & set(_tables(session)))
     if not taken:
         return
-    foreign = [table for table in taken if _columns(session, table) != _columns_of(ours[table])]
+    foreign = [table for table in taken if not _columns(session, table) <= _columns_of(ours[table])]
     if foreign:
         raise SchemaError(
             f"the database holds tables of another program with names of ours: {', '.join(foreign)}.",

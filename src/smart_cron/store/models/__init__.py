@@ -3,7 +3,7 @@
 from smart_cron.store.models.executions import Execution, SkippedSlots
 from smart_cron.store.models.nodes import Hold, Node
 from smart_cron.store.models.surroundings import Alert, AuditEntry, Backup, HealthCheck, Metric, RateLimit
-from smart_cron.store.models.tasks import TaskConfig
+from smart_cron.store.models.tasks import TaskConfig, TaskRevision
 from smart_cron.store.models.watch import Delivery, NodeSample, PingCheck
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "RateLimit",
     "SkippedSlots",
     "TaskConfig",
+    "TaskRevision",
 ]

@@ -103,6 +103,12 @@ class Execution(models.Model):
                 name="smart_cron_executions_failed",
                 condition=models.Q(failure_status__isnull=False),
             ),
+            # What failed within the last hours, for reports.
+            PartialIndex(
+                fields=["failure_status", "completed_at"],
+                name="smart_cron_executions_fails",
+                condition=models.Q(failure_status__isnull=False),
+            ),
             models.Index(fields=["task_id", "id"], name="smart_cron_executions_task"),
             models.Index(fields=["started_at"], name="smart_cron_executions_start"),
         ]

@@ -1,4 +1,4 @@
-"""The specification's other six tables, of which backups are written later."""
+"""The specification's other six tables."""
 
 from __future__ import annotations
 
@@ -56,6 +56,8 @@ class Alert(models.Model):
 
 
 class AuditEntry(models.Model):
+    """Who changed what. `row_hash` seals the row and the hash of the row before it, so that an edit or a gap shows."""
+
     id: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
     created_at = Instant(db_default=Now())
     actor = Varchar(max_length=100)
@@ -68,6 +70,8 @@ class AuditEntry(models.Model):
     entity_name = Varchar(max_length=100, null=True)
     old_values = Text(null=True)
     new_values = Text(null=True)
+    previous_hash = Varchar(max_length=64, null=True)
+    row_hash = Varchar(max_length=64, null=True)
 
     class Meta:
         db_table = "smart_cron_audit_log"
@@ -150,10 +154,19 @@ class RateLimit(models.Model):
 
 
 class Backup(models.Model):
+    """One backup file. It counts once it is `verified`: restored into a scratch database and compared.
+
+    `backup_type` is full or config, `reason` why it was taken (initial, daily, manual, restore, migration), `details`
+    JSON: the rows and sums of each table, the versions of server and tables.
+    """
+
     id: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
     created_at = Instant(db_default=Now())
     completed_at = Instant(null=True)
     backup_type = Varchar(max_length=20)
+    reason = Varchar(max_length=20, null=True)
+    label = Varchar(max_length=100, null=True)
+    node = Varchar(max_length=100, null=True)
     file_path = Varchar(max_length=500)
     file_size_bytes = BigInt(null=True)
     sha256 = Varchar(max_length=64, null=True)

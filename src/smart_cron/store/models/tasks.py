@@ -17,6 +17,7 @@ from smart_cron.store.fields import (
     Float,
     Instant,
     Int,
+    LongText,
     PartialIndex,
     Text,
     TinyInt,
@@ -124,3 +125,23 @@ class TaskConfig(models.Model):
             PartialIndex(fields=["is_running"], name="smart_cron_tasks_running", condition=~models.Q(is_running=0)),
             models.Index(fields=["origin"], name="smart_cron_tasks_origin"),
         ]
+
+
+class TaskRevision(models.Model):
+    """A definition as it was saved: JSON of the columns that a person decides, numbered from 1 for each task.
+
+    What SQL changed is saved once planning notices it. Revisions outlive their task.
+    """
+
+    id: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
+    task_id = Int()
+    task_name = Varchar(max_length=100)
+    revision = Int()
+    definition = LongText()
+    saved_at = Instant(db_default=Now())
+    actor = Varchar(max_length=100)
+    source = Varchar(max_length=50, null=True)
+
+    class Meta:
+        db_table = "smart_cron_task_revisions"
+        constraints = [models.UniqueConstraint(fields=["task_id", "revision"], name="smart_cron_task_revisions_number")]

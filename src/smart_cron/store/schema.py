@@ -10,6 +10,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
 from smart_cron.core.errors import SchemaError
+from smart_cron.store import derived
 from smart_cron.store.faults import MIGRATE
 from smart_cron.store.migration_lock import sole_migrator
 
@@ -50,7 +51,10 @@ def migrate(session: Session) -> list[str]:
         executor = MigrationExecutor(session.connection)
         targets = [node for node in executor.loader.graph.leaf_nodes() if node[0] == APP]
         plan = executor.migration_plan(targets)
-        executor.migrate(targets, plan=plan)
+        if plan:
+            derived.drop(session)
+            executor.migrate(targets, plan=plan)
+        derived.create(session)
         return [migration.name for migration, _ in plan]
 
 

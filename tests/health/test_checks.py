@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from smart_cron.config import load_config
 from smart_cron.core.errors import DatabaseUnavailableError, SchemaError
 from smart_cron.core.health import CheckStatus, Threshold
 from smart_cron.core.node import NodeRecord
@@ -34,8 +35,10 @@ from smart_cron.services.health.checks import (
     undelivered_alerts,
     unrecorded_results,
 )
+from smart_cron.services.health.checks.certificate import Watched
 from smart_cron.services.health.checks.start_lateness import Canary
 from smart_cron.services.health.checks.words import some, span
+from smart_cron.wiring.health_of import certificates_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PERCENT = Threshold(warning=80, critical=90, unit="%")
@@ -382,7 +385,7 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_certificate_that_ends_soon_is_told_in_days(pem: Path) -> None:
-    found = certificate.look([pem], DAYS, now=datetime(2026, 3, 1, tzinfo=UTC))
+    found = certificate.look([Watched(file=pem)], DAYS, now=datetime(2026, 3, 1, tzinfo=UTC))
 
     assert (found.status, found.measured) == (WARNING, 10.0)
     assert "is good for 10 days, until 2026-03-11" in found.message
@@ -397,13 +400,45 @@ def test_a_certificate_that_ends_soon_is_told_in_days(pem: Path) -> None:
     ],
 )
 def test_a_certificate_is_judged_by_the_days_that_are_left(pem: Path, now: datetime, status: CheckStatus) -> None:
-    assert certificate.look([pem], DAYS, now=now).status is status
+    assert certificate.look([Watched(file=pem)], DAYS, now=now).status is status
 
 
 def test_certificates_beyond_2049_have_years_of_four_digits() -> None:
     blob = trustme.CA().issue_cert("example.org", not_after=datetime(2051, 5, 6, tzinfo=UTC)).cert_chain_pems[0]
 
-    assert certificate.valid_until(blob.bytes()) == datetime(2051, 5, 6, tzinfo=UTC)
+    assert certificate.ends_of(blob.bytes()) == [datetime(2051, 5, 6, tzinfo=UTC)]
+
+
+def test_of_a_bundle_of_authorities_one_that_lasts_is_enough_and_of_a_chain_none_may_end(
+    pem: Path, tmp_path: Path
+) -> None:
+    lasting = trustme.CA().issue_cert("example.org", not_after=datetime(2030, 1, 1, tzinfo=UTC)).cert_chain_pems[0]
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes(pem.read_bytes() + lasting.bytes())
+    now = datetime(2026, 4, 1, tzinfo=UTC)
+
+    assert certificate.look([Watched(file=bundle, authorities=True)], DAYS, now=now).status is OK
+    assert certificate.look([Watched(file=bundle)], DAYS, now=now).status is CRITICAL
+
+
+@pytest.mark.parametrize(
+    "url", ["mariadb://u@db.example.org/x?ssl_ca=/a.pem", "postgresql://u@db.example.org/x?sslrootcert=%2Fa.pem"]
+)
+def test_the_authorities_of_the_mail_server_and_of_the_database_are_watched(tmp_path: Path, url: str) -> None:
+    config = load_config(
+        {
+            "SMART_CRON_HOME": str(tmp_path),
+            "SMART_CRON_DATABASE__URL": url,
+            "SMART_CRON_SMTP__CA_FILE": "/m.pem",
+            "SMART_CRON_HEALTH__CERTIFICATES": '["/own.pem"]',
+        }
+    )
+
+    assert certificates_of(config) == [
+        Watched(file=Path("/own.pem")),
+        Watched(file=Path("/m.pem"), authorities=True),
+        Watched(file=Path("/a.pem"), authorities=True),
+    ]
 
 
 def damaged(length: int) -> bytes:
@@ -416,7 +451,7 @@ def test_a_file_that_holds_no_certificate_is_critical_and_named(tmp_path: Path, 
     path = tmp_path / "x.pem"
     path.write_bytes(content)
 
-    found = certificate.look([path], DAYS, now=NOW)
+    found = certificate.look([Watched(file=path)], DAYS, now=NOW)
 
     assert found.status is CRITICAL
     assert str(path) in found.message

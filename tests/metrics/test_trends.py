@@ -50,8 +50,11 @@ def fallen(*weeks: Week | None) -> bool:
         ((100, 100), (100, 100), False),
         ((100, 100), (100, 80), True),  # 20 points are enough
         ((100, 100), (100, 81), False),
-        ((10, 8), (1000, 100), False),  # too few runs before
-        ((100, 100), (19, 0), False),  # too few runs lately
+        ((7, 7), (7, 2), True),  # a daily task
+        ((7, 7), (7, 5), False),  # chance
+        ((10, 8), (1000, 100), True),
+        ((4, 4), (1000, 100), False),  # too few runs before
+        ((100, 100), (4, 0), False),  # too few runs lately
         ((20, 16), (20, 12), True),  # 0.8 - 0.6, which a computer takes for less than 0.2
         ((100, 50), (100, 90), False),  # a rise
         (None, (100, 0), False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,19 @@ def test_a_table_is_merged_key_by_key(home: Path) -> None:
     config = load(home, SMART_CRON_DATABASE__URL="mysql://u:p@db/x")
 
     assert (config.database.timeout_seconds, config.database_url) == (5, "mysql://u:p@db/x")
+
+
+@pytest.mark.parametrize(
+    ("variable", "read"),
+    [
+        ("SMTP__CA_FILE", lambda config: config.smtp.ca_file),
+        ("WEB__METRICS_KEY_FILE", lambda config: config.web.metrics_key_file),
+    ],
+)
+def test_a_setting_whose_own_name_ends_in_file_is_no_secret_to_be_read(
+    home: Path, variable: str, read: Callable[[Config], object]
+) -> None:
+    assert str(read(load(home, **{f"SMART_CRON_{variable}": "/nowhere/x"}))) == "/nowhere/x"
 
 
 def test_a_secret_is_read_from_the_file_that_a_variable_names(home: Path, tmp_path: Path) -> None:

@@ -227,11 +227,20 @@ class _Environment(EnvSettingsSource):
     def _load_env_vars(self) -> Mapping[str, str | None]:
         values: dict[str, str | None] = {}
         for name, text in self._environ.items():
-            if name.startswith(PREFIX) and name.endswith("_FILE"):
+            if name.startswith(PREFIX) and name.endswith("_FILE") and not _is_a_setting(name):
                 values[name.removesuffix("_FILE").lower()] = _secret_from(name, text)
             elif name != "SMART_CRON_HOME":
                 values.setdefault(name.lower(), text)
         return values
+
+
+def _is_a_setting(variable: str) -> bool:
+    """Whether a variable that ends in `_FILE` is itself a setting, such as `smtp.ca_file`."""
+    section, _, key = variable.removeprefix(PREFIX).lower().rpartition("__")
+    if section.startswith("channels__"):
+        return key in ChannelConfig.model_fields
+    field = Config.model_fields.get(section)
+    return field is not None and key in getattr(field.annotation, "model_fields", {})
 
 
 def _secret_from(name: str, path: str) -> str:

@@ -3,6 +3,9 @@
 What is usual is told by the median of the last successes, and by the median of their distances to it (MAD), which one
 odd run cannot move. A task's tolerance is in standard deviations, of which a MAD is 1 / 1.4826 where values are spread
 normally. A history that never varies has no MAD: floors keep the noise of a machine from being told.
+
+Downwards no distance can be longer than the median itself. So a tenth of it is far less, however much a task varies,
+unless it has been there before more than once in twenty times.
 """
 
 from __future__ import annotations
@@ -19,6 +22,12 @@ MAD_TO_DEVIATION = 1.4826
 # Bounds are worked out anew after so many more successes: a median moves slowly, and sorting costs.
 STALE_AFTER = 10
 MEGABYTE = 1024 * 1024
+# Below this share of the median lies what is far less than usual for every task; unless so many of its past were there.
+FAR_LESS, SELDOM = 0.1, 0.05
+# What the arrays below keep of a number: the same one must not lie below itself.
+SEVEN_DIGITS = 1 - 1e-6
+# Within a second of the usual time lies a machine's own noise.
+SECOND = 1.0
 # No figure of a run, whoever wrote it; beyond lies what an array of ours takes for infinite.
 MOST = 1e30
 
@@ -47,9 +56,16 @@ class Usual:
     median: float
     deviation: float
 
-    def margin(self, tolerance: float, *, share: float, least: float) -> float:
-        """Return how far a value may lie from the median."""
+    seldom_below: float
+
+    def margin(self, tolerance: float, *, share: float, least: float = 0.0) -> float:
+        """Return how far a value may lie above the median."""
         return max(tolerance * self.deviation, share * self.median, least)
+
+    def least(self, tolerance: float, *, share: float) -> float:
+        """Return how small a value may be."""
+        far_less = min(FAR_LESS * self.median, self.seldom_below * SEVEN_DIGITS)
+        return max(self.median - self.margin(tolerance, share=share), far_less)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,14 +127,15 @@ class Past:
 
     def _worked_out(self, tolerance: float) -> Bounds:
         duration, output = usual(self.durations), usual(self.outputs)
-        span = duration.margin(tolerance, share=0.25, least=1.0)
+        longest = duration.median + duration.margin(tolerance, share=0.25, least=SECOND)
+        shortest = min(duration.least(tolerance, share=0.25), duration.median - SECOND)
         memory_most = None
         if len(self.memories) >= LEAST_PAST:
             memory = usual(self.memories)
             memory_most = memory.median + memory.margin(tolerance, share=0.25, least=16.0)
         return Bounds(
-            duration=(duration.median - span, duration.median + span),
-            output_least=output.median - output.margin(tolerance, share=0.5, least=1024.0),
+            duration=(shortest, longest),
+            output_least=output.least(tolerance, share=0.5),
             memory_most=memory_most,
         )
 
@@ -142,9 +159,11 @@ class Past:
 
 
 def usual(values: Sequence[float]) -> Usual:
-    """Return median and scaled MAD."""
-    middle = median(values)
-    return Usual(middle, MAD_TO_DEVIATION * median(abs(value - middle) for value in values))
+    """Return median and scaled MAD, and what no more than one value in twenty lies below."""
+    ordered = sorted(values)
+    middle = median(ordered)
+    deviation = MAD_TO_DEVIATION * median(abs(value - middle) for value in ordered)
+    return Usual(middle, deviation, ordered[math.floor(SELDOM * len(ordered))])
 
 
 def _push(values: array[float], value: float) -> None:

@@ -19,8 +19,9 @@ from smart_cron.core.run import AlertDraft, OpenRun, Settlement
 
 # The past of a task takes some 2 KB; the task that ran longest ago is forgotten first.
 MOST_TASKS = 5_000
-# Reading a past costs about as much as recording a run, so a batch never waits for many: the others' turn comes.
-READ_A_BATCH = 4
+# Reading a past costs about as much as recording a run, so a batch never waits for many while others stand behind it:
+# in a storm a task's turn comes with one of its next runs.
+READ_A_BATCH, READ_IN_A_STORM = 50, 4
 REMEDY = "If that is right, raise its anomaly_tolerance, or set it to 0"
 
 
@@ -33,9 +34,12 @@ class AnomalyWatch:
         self._pasts: OrderedDict[int, Past] = OrderedDict()
         self._left = READ_A_BATCH
 
-    def judged(self, settlements: Sequence[Settlement]) -> list[Settlement]:
-        """Return the same, with an alert for each way in which a success differs; within the caller's transaction."""
-        self._left = READ_A_BATCH
+    def judged(self, settlements: Sequence[Settlement], *, storm: bool = False) -> list[Settlement]:
+        """Return the same, with an alert for each way in which a success differs; within the caller's transaction.
+
+        In a *storm*, when more results wait behind these, those of which no past is known yet pass for the most part.
+        """
+        self._left = READ_IN_A_STORM if storm else READ_A_BATCH
         return [self._judged(settlement) for settlement in settlements]
 
     def _judged(self, settlement: Settlement) -> Settlement:

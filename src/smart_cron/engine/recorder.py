@@ -97,7 +97,7 @@ class Recorder:
         still_open = self._lock_open([(ended.end.execution_id, ended.end.run_id) for ended in self._written])
         settlements = self._decide([(run, by_run[run.run_id]) for run in still_open], now)
         if self._anomalies is not None:
-            settlements = self._anomalies.judged(settlements)
+            settlements = self._anomalies.judged(settlements, storm=self.backlog > len(self._written))
         self._records.settle(settlements, now=now)
         return settlements
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import psutil
 
@@ -114,8 +114,8 @@ def _of_machine(ward: Ward) -> Iterator[Probe]:
     days = Threshold(
         warning=health.certificate_warning_days, critical=health.certificate_critical_days, unit="days", falling=True
     )
-    files = certificates_of(config)
-    yield Probe(name=certificate.NAME, look=partial(certificate.look, files, days, now=ward.clock.now()), node=node)
+    watched = certificates_of(config)
+    yield Probe(name=certificate.NAME, look=partial(certificate.look, watched, days, now=ward.clock.now()), node=node)
 
 
 def _of_system(ward: Ward) -> Iterator[Probe]:
@@ -201,10 +201,14 @@ def sqlite_file(config: Config) -> Path | None:
     return Path("/" + unquote(parts.path).lstrip("/")) if parts.scheme == "sqlite" else None
 
 
-def certificates_of(config: Config) -> list[Path]:
-    """Return the PEM files whose end is watched: those named for it, and those that the settings use themselves."""
-    used = (getattr(config.web, "certificate", None), config.smtp.ca_file)
-    return [*config.health.certificates, *(Path(name) for name in used if name)]
+def certificates_of(config: Config) -> list[certificate.Watched]:
+    """Return the PEM files whose end is watched: those named for it, and the authorities that the settings use."""
+    asked = dict(parse_qsl(urlsplit(config.database_url).query))
+    used = (config.smtp.ca_file, asked.get("ssl_ca"), asked.get("sslrootcert"))
+    return [
+        *(certificate.Watched(file=file) for file in config.health.certificates),
+        *(certificate.Watched(file=Path(name), authorities=True) for name in used if name and name != "system"),
+    ]
 
 
 def runner_pid(config: Config) -> int | None:

@@ -103,8 +103,8 @@ def test_a_higher_tolerance_lets_more_pass() -> None:
 @pytest.mark.parametrize(
     "near",
     [
-        sample(duration=0.9, output=0, memory=0),  # within a second
-        sample(duration=0.05, output=900, memory=15 * MEGABYTE),
+        sample(duration=0.9, output=501, memory=0),  # within a second
+        sample(duration=0.0, output=900, memory=15 * MEGABYTE),
     ],
 )
 def test_a_history_that_never_varied_does_not_alarm_on_noise(near: Sample) -> None:
@@ -122,6 +122,30 @@ def test_a_history_that_never_varied_alarms_on_a_quarter_more_and_a_half_less() 
     assert subtypes(still, sample(output=49_000)) == ["anomaly_output"]
     assert subtypes(still, sample(memory=249 * MEGABYTE)) == []
     assert subtypes(still, sample(memory=251 * MEGABYTE)) == ["anomaly_memory"]
+
+
+def test_however_much_a_task_varies_a_tenth_of_the_usual_is_far_less() -> None:
+    chance = random.Random(3)
+    varied = Past.of([sample(chance.uniform(300, 500), chance.randint(5_000, 8_000)) for _ in range(MOST_PAST)])
+
+    assert subtypes(varied, sample(duration=0.1, output=0)) == ["anomaly_duration", "anomaly_output"]
+    assert subtypes(varied, sample(duration=100.0, output=2_000)) == []
+
+
+@pytest.mark.parametrize("usual_bytes", [3, 1_000])
+def test_nothing_printed_is_told_where_something_always_was(usual_bytes: int) -> None:
+    past = Past.of([sample(output=usual_bytes)] * 50)
+
+    assert subtypes(past, sample(output=0)) == ["anomaly_output"]
+
+
+def test_what_was_there_more_than_once_in_twenty_times_is_not_far_less() -> None:
+    often, once = [sample(400.0)] * 45 + [sample(0.1, 0)] * 5, [sample(400.0)] * 99 + [sample(0.1, 0)]
+    chance = random.Random(3)
+    lively = [sample(chance.uniform(200, 600), chance.randint(2_000, 9_000)) for _ in range(45)]
+
+    assert subtypes(Past.of(once), sample(0.1, 0)) == ["anomaly_duration", "anomaly_output"]
+    assert subtypes(Past.of([*lively, *often[45:]]), sample(0.1, 0)) == []
 
 
 def test_memory_that_was_never_measured_is_not_judged() -> None:

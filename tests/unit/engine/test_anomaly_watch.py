@@ -12,7 +12,7 @@ from smart_cron.core.anomaly import LEAST_PAST, Sample
 from smart_cron.core.errors import DatabaseConflictError
 from smart_cron.core.run import EndCause, OpenRun, RunEnd, Settlement, Status, Trigger
 from smart_cron.engine import anomaly_watch
-from smart_cron.engine.anomaly_watch import READ_A_BATCH, AnomalyWatch
+from smart_cron.engine.anomaly_watch import READ_A_BATCH, READ_IN_A_STORM, AnomalyWatch
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -59,8 +59,8 @@ def settled(task_id: int, *, duration: float = 60.0, success: bool = True, **run
     )
 
 
-def subtypes(watch: AnomalyWatch, *settlements: Settlement) -> list[list[str | None]]:
-    return [[draft.subtype for draft in each.alerts] for each in watch.judged(settlements)]
+def subtypes(watch: AnomalyWatch, *settlements: Settlement, storm: bool = False) -> list[list[str | None]]:
+    return [[draft.subtype for draft in each.alerts] for each in watch.judged(settlements, storm=storm)]
 
 
 def test_the_sentence_says_what_is_odd_and_what_to_do() -> None:
@@ -91,14 +91,15 @@ def test_what_is_not_judged_costs_no_read(run: dict[str, Any]) -> None:
     assert pasts.asked == []
 
 
-def test_a_batch_reads_few_pasts_and_the_others_have_their_turn() -> None:
+@pytest.mark.parametrize(("storm", "most"), [(False, READ_A_BATCH), (True, READ_IN_A_STORM)])
+def test_a_batch_reads_so_many_pasts_and_the_others_have_their_turn(storm: bool, most: int) -> None:
     pasts = Pasts()
     watch = AnomalyWatch(pasts, RecordingLog())
-    batch = [settled(number, duration=300.0) for number in range(READ_A_BATCH + 1)]
+    batch = [settled(number, duration=300.0) for number in range(most + 1)]
 
-    assert subtypes(watch, *batch) == [["anomaly_duration"]] * READ_A_BATCH + [[]]
-    assert subtypes(watch, *batch) == [["anomaly_duration"]] * (READ_A_BATCH + 1)
-    assert pasts.asked == list(range(READ_A_BATCH + 1))
+    assert subtypes(watch, *batch, storm=storm) == [["anomaly_duration"]] * most + [[]]
+    assert subtypes(watch, *batch, storm=storm) == [["anomaly_duration"]] * (most + 1)
+    assert pasts.asked == list(range(most + 1))
 
 
 def test_the_task_that_ran_longest_ago_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:

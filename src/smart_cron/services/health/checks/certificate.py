@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,15 +21,24 @@ class UnreadableCertificateError(ValueError):
     """A file that holds no certificate."""
 
 
-def look(files: Sequence[Path], threshold: Threshold, *, now: datetime) -> Finding:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """A PEM file. Of a chain the first to end counts; of *authorities*, of which one is enough, the last."""
+
+    file: Path
+    authorities: bool = False
+
+
+def look(watched: Sequence[Watched], threshold: Threshold, *, now: datetime) -> Finding:
     """Read the files that the settings name."""
-    if not files:
+    if not watched:
         return Finding(check=NAME, status=CheckStatus.OK, message="no certificate is configured.")
     ends: dict[Path, datetime] = {}
     faults: list[str] = []
-    for file in files:
+    for file, authorities in ((each.file, each.authorities) for each in watched):
         try:
-            ends[file] = valid_until(file.read_bytes())
+            found = ends_of(file.read_bytes())
+            ends[file] = max(found) if authorities else min(found)
         except (OSError, UnreadableCertificateError) as error:
             faults.append(f"the certificate {file} cannot be read: {getattr(error, 'strerror', None) or error}")
     return _unreadable(faults) if faults else judge(ends, threshold, now=now)
@@ -63,12 +73,12 @@ def _unreadable(faults: Sequence[str]) -> Finding:
     )
 
 
-def valid_until(pem: bytes) -> datetime:
-    """Return when the first certificate to end in a PEM file ends. Raise UnreadableCertificateError without one."""
+def ends_of(pem: bytes) -> list[datetime]:
+    """Return when each certificate in a PEM file ends. Raise UnreadableCertificateError without one."""
     found = [_not_after(body) for body in _PEM.findall(pem)]
     if not found:
         raise UnreadableCertificateError("it holds no certificate in PEM")
-    return min(found)
+    return found
 
 
 def _not_after(body: bytes) -> datetime:

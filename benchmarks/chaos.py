@@ -45,7 +45,14 @@ def _run(ground: Ground, asked: argparse.Namespace) -> bool:
         seed=asked.seed,
         seconds=asked.minutes * 60,
         tasks=tasks,
-        faults=schedule(seed=asked.seed, seconds=asked.minutes * 60, kills=kills, on_server=asked.database != "sqlite"),
+        faults=schedule(
+            seed=asked.seed,
+            seconds=asked.minutes * 60,
+            kills=kills,
+            on_server=asked.database != "sqlite",
+            nodes=asked.masters,
+            outage_seconds=asked.outage,
+        ),
         slots_per_second=asked.rate,
     )
     run = ChaosRun(ground, plan, say=_say)
@@ -85,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--database", default="sqlite", choices=NAMES)
     parser.add_argument("--masters", type=int, default=1, help="nodes, each with a master, on the one database (1)")
     parser.add_argument("--kills", type=int, help=f"SIGKILLs in all (default: {KILLS_PER_MINUTE} a minute)")
+    parser.add_argument("--outage", type=float, default=0.0, help="seconds for which the database is away amid it (0)")
     parser.add_argument("--rate", type=float, default=40.0, help="slots a second that are set by hand (40)")
     parser.add_argument("--tasks", type=int, default=120, help="tasks, of which every eighth runs each minute (120)")
     parser.add_argument("--folder", type=Path, help="where to work; its disk is used, too")

@@ -25,6 +25,9 @@ ON_SERVERS: Mapping[str, int] = {
     "blackhole": 2,
     "delay": 2,
 }
+# With several nodes, one of them falls silent for long enough to be missed (node_silence_seconds), and comes back.
+ON_SEVERAL: Mapping[str, int] = {"cut off node": 3, "freeze node": 3}
+SILENT_SECONDS = (6.0, 15.0)
 # A fault with a length takes this long at most; a frozen supervisor must outlive it, since that is not a kill.
 LONGEST_SECONDS = 3.0
 
@@ -39,13 +42,24 @@ class Fault:
     seconds: float
 
 
-def schedule(*, seed: int, seconds: float, kills: int, on_server: bool) -> list[Fault]:
-    """Return the faults of a run in order of time."""
+def schedule(
+    *, seed: int, seconds: float, kills: int, on_server: bool, nodes: int = 1, outage_seconds: float = 0.0
+) -> list[Fault]:
+    """Return the faults of a run in order of time.
+
+    *outage_seconds* is for how long the database is away in the middle of it, beside all that happens shortly.
+    """
     chance = random.Random(f"faults {seed}")
     others = {**EVERYWHERE, **(ON_SERVERS if on_server else ON_SQLITE)}
+    if nodes > 1:
+        others |= {kind: weight for kind, weight in ON_SEVERAL.items() if on_server or kind == "freeze node"}
     count = round(kills * sum(others.values()) / 100)
     kinds = [*_drawn(chance, KILLS, kills), *_drawn(chance, others, count)]
-    return sorted(_fault(chance, kind, seconds) for kind in kinds)
+    faults = [_fault(chance, kind, seconds) for kind in kinds]
+    if outage_seconds:
+        kind = "kill server" if on_server else "lock database"
+        faults.append(Fault(at=(seconds - outage_seconds) / 2, kind=kind, pick=0.0, seconds=outage_seconds))
+    return sorted(faults)
 
 
 def _drawn(chance: random.Random, weights: Mapping[str, int], count: int) -> Sequence[str]:
@@ -57,5 +71,5 @@ def _fault(chance: random.Random, kind: str, seconds: float) -> Fault:
         at=chance.uniform(0, seconds),
         kind=kind,
         pick=chance.random(),
-        seconds=chance.uniform(0.1, LONGEST_SECONDS),
+        seconds=chance.uniform(*(SILENT_SECONDS if kind in ON_SEVERAL else (0.1, LONGEST_SECONDS))),
     )

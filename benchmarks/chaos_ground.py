@@ -69,14 +69,22 @@ class Ground:
         self._database_folder = database_folder or self.folder
         self._direct_url = url = self._database.url or f"sqlite:///{self._database_folder / 'smart-cron.db'}"
         self.harm: Harm = SqliteHarm(lambda: self._database.connect(self._database_folder))
+        urls = [url] * masters
         if self._database.url is not None:
             server = databases.server(database)
-            self.proxy = self._exit.enter_context(Proxy(socket_of(server)))
-            self.harm = ServerHarm(server, self.proxy, schema_of(self._database.url))
-            url = proxied(server, self._database.url, self.proxy.port)
-        given = {**SETTINGS, **(settings or {}), "SMART_CRON_DATABASE__URL": url}
-        names = [f"node{number}" for number in range(1, masters + 1)]
-        self.nodes = [Node(self.folder / name, name=name, settings=given, command=command) for name in names]
+            self.proxies = [self._exit.enter_context(Proxy(socket_of(server))) for _ in urls]
+            self.harm = ServerHarm(server, self.proxies, schema_of(self._database.url))
+            urls = [proxied(server, self._database.url, proxy.port) for proxy in self.proxies]
+        given = {**SETTINGS, **(settings or {})}
+        self.nodes = [
+            Node(
+                self.folder / name,
+                name=name,
+                settings={**given, "SMART_CRON_DATABASE__URL": own_url},
+                command=command,
+            )
+            for name, own_url in ((f"node{number}", own_url) for number, own_url in enumerate(urls, start=1))
+        ]
         for node in self.nodes:
             self._found(node, like)
 

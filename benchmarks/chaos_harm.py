@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ from tests.servers import MariaDb, Server
 from benchmarks.databases import Connection
 
 Undo = Callable[[], object]
+CUT_OFF = "cut off node"
 DELAY_SECONDS = 0.05
 # Beyond the timeouts in force.
 AFTERMATH_SECONDS = 5.0
@@ -23,35 +24,38 @@ class Harm:
     """Does one thing to the database at a time."""
 
     def __init__(self) -> None:
-        self._under_way = 0
+        self._under_way: str | None = None
         self._felt_until = 0.0
 
     @property
     def is_over(self) -> bool:
-        """Whether the database is left alone now."""
-        return self._under_way == 0
+        """Whether the database is left alone now, but for a node that was cut off from it."""
+        return self._under_way in (None, CUT_OFF)
 
     @property
     def is_felt(self) -> bool:
         """Whether somebody may still wait for an answer that a harm has cost."""
-        return self._under_way > 0 or time.monotonic() < self._felt_until
+        return self._under_way is not None or time.monotonic() < self._felt_until
 
-    def do(self, kind: str) -> Undo | None:
-        """Do this and return what undoes it; None where something else is under way."""
-        if self._under_way:
+    def do(self, kind: str, node: int = 0) -> Undo | None:
+        """Do this, to one *node* where it is about one, and return what undoes it; None while another is under way."""
+        if self._under_way is not None:
             return None
-        undo = self._kinds[kind]()
-        self._under_way += 1
+        undo = self._cut_off(node) if kind == CUT_OFF else self._kinds[kind]()
+        self._under_way = kind
 
         def mend() -> None:
             undo()
-            self._under_way -= 1
+            self._under_way = None
             self._felt_until = time.monotonic() + AFTERMATH_SECONDS
 
         return mend
 
     @property
     def _kinds(self) -> Mapping[str, Callable[[], Undo]]:
+        raise NotImplementedError
+
+    def _cut_off(self, node: int) -> Undo:
         raise NotImplementedError
 
 
@@ -78,11 +82,11 @@ class SqliteHarm(Harm):
 
 
 class ServerHarm(Harm):
-    """A server can be killed, frozen and made read-only, and the way to it broken."""
+    """A server can be killed, frozen and made read-only, and the way to it broken: each node has one of its own."""
 
-    def __init__(self, server: Server, proxy: Proxy, schema: str) -> None:
+    def __init__(self, server: Server, proxies: Sequence[Proxy], schema: str) -> None:
         super().__init__()
-        self._server, self._proxy, self._schema = server, proxy, schema
+        self._server, self._proxies, self._schema = server, proxies, schema
 
     @property
     def _kinds(self) -> Mapping[str, Callable[[], Undo]]:
@@ -117,20 +121,30 @@ class ServerHarm(Harm):
         self._server.run_sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self._schema}'")
 
     def _lose_reply(self) -> Undo:
-        self._proxy.lose_reply_to_commit()
-        return self._proxy.heal
+        return self._on_all_ways(Proxy.lose_reply_to_commit)
 
     def _reset(self) -> Undo:
-        self._proxy.reset()
-        return self._proxy.heal
+        return self._on_all_ways(Proxy.reset)
 
     def _blackhole(self) -> Undo:
-        self._proxy.blackhole()
-        return self._proxy.heal
+        return self._on_all_ways(Proxy.blackhole)
 
     def _delay(self) -> Undo:
-        self._proxy.delay(DELAY_SECONDS)
-        return self._proxy.heal
+        return self._on_all_ways(lambda proxy: proxy.delay(DELAY_SECONDS))
+
+    def _cut_off(self, node: int) -> Undo:
+        self._proxies[node].blackhole()
+        return self._proxies[node].heal
+
+    def _on_all_ways(self, harm: Callable[[Proxy], object]) -> Undo:
+        for proxy in self._proxies:
+            harm(proxy)
+
+        def heal() -> None:
+            for proxy in self._proxies:
+                proxy.heal()
+
+        return heal
 
 
 def socket_of(server: Server) -> Path:

@@ -162,8 +162,11 @@ class ChaosRun:
                 return _emptied(node.run_dir)
             case "flip is_running":
                 return self._flip(fault)
+            case "freeze node":
+                # Its supervisors go on: what they record meanwhile is the node's late word.
+                return self._stop_all([*([node.master_pid] if node.master_pid else []), *node.runners()], fault)
             case _:
-                undo = self._ground.harm.do(fault.kind)
+                undo = self._ground.harm.do(fault.kind, self._ground.nodes.index(node))
                 if undo is not None:
                     self._undo.append((time.monotonic() + fault.seconds, undo))
                 return undo is not None
@@ -196,9 +199,13 @@ class ChaosRun:
         return victims[int(fault.pick * 1000) % len(victims)]
 
     def _stop(self, victims: Sequence[int], fault: Fault) -> bool:
-        if not victims:
-            return False
-        victim = self._chosen(victims, fault)
+        return self._stop_all([self._chosen(victims, fault)] if victims else [], fault)
+
+    def _stop_all(self, victims: Sequence[int], fault: Fault) -> bool:
+        stopped = [victim for victim in victims if self._stop_one(victim, fault)]
+        return bool(stopped)
+
+    def _stop_one(self, victim: int, fault: Fault) -> bool:
         with suppress(ProcessLookupError):
             os.kill(victim, signal.SIGSTOP)
             self._undo.append((time.monotonic() + fault.seconds, lambda: _continue(victim)))

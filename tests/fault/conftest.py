@@ -48,14 +48,16 @@ def make_ground(databases: Databases, unused: Path) -> Iterator[GroundMaker]:
         command: Sequence[str] = MASTER,
         *,
         database: str = "sqlite",
+        masters: int = 1,
         **settings: str,
     ) -> Ground:
         # What is set may be another place: then it is made anew.
         moved = any(name.endswith("_DIR") for name in settings)
-        like = unused if database == "sqlite" and not moved else None
+        like = unused if database == "sqlite" and masters == 1 and not moved else None
         ground = Ground(
             databases,
             database=database,
+            masters=masters,
             command=command,
             settings=settings,
             like=like,

@@ -1,15 +1,16 @@
 """Stands for `smart-cron` in tests: the same program, but one of its processes kills itself at a named point, once.
 
-    python crash_points.py WHO:NAME:WHEN[:N] MARKER master
-    WHO    master, runner or supervisor
+    python crash_points.py WHO:NAME:WHEN[:N][+WHO:…] MARKER master
+    WHO    master, runner, supervisor or dashboard; or database: then the master kills the database's server, whose pid
+           stands in MARKER.server
     NAME   a function or method, as listed below
     WHEN   before or after the call; for the master's ports also `precommit` and `commit`: right before and right after
            the COMMIT of the transaction in which it was called
     N      at the how manieth time; 1 if it is left out
 
 MARKER is a file that does not exist yet; it gets the pid of who died, and nobody dies as long as it is there, nor
-before there is a file MARKER.armed. Nothing of this is in the product: the points are put around its functions from
-here.
+before there is a file MARKER.armed. With several points they are MARKER.0, MARKER.1 and so on. Nothing of this is in
+the product: the points are put around its functions from here.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ MASTER_POINTS = (
     ("engine.launcher", "RunnerLauncher", "poll"),
     ("engine.launcher", "RunnerLauncher", "discard"),
 )
+DASHBOARD_POINTS = (("store.pings", "Pings", "record"), ("store.pings", "Pings", "_noted"))
 RUNNER_POINTS = (
     ("taskrunner.runner", "Runner", "_on_launch"),
     ("taskrunner.runner", "Runner", "_assign"),
@@ -67,7 +69,8 @@ class CrashPoint:
 
     def reached(self, name: str, when: str, who: str) -> None:
         """Die here, if this is the place and nobody died yet."""
-        if (who, name, when) != (self.who, self.name, self.when) or not os.path.exists(f"{self._marker}.armed"):
+        wanted = ("master" if self.who == "database" else self.who, self.name, self.when)
+        if (who, name, when) != wanted or not os.path.exists(f"{self._marker}.armed"):
             return
         self._left -= 1
         if self._left > 0:
@@ -76,11 +79,28 @@ class CrashPoint:
             marker = os.open(self._marker, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         except FileExistsError:
             return
-        os.write(marker, str(os.getpid()).encode())
-        os.kill(os.getpid(), signal.SIGKILL)
+        victim = os.getpid() if self.who != "database" else self._server_pid()
+        os.write(marker, str(victim).encode())
+        os.kill(victim, signal.SIGKILL)
+
+    def _server_pid(self) -> int:
+        return int(Path(self._marker).with_suffix(".server").read_text())
 
 
-def put_around(point: CrashPoint, module: str, owner: str, method: str, who: Callable[[], str]) -> str:
+class CrashPoints:
+    """All that were asked for."""
+
+    def __init__(self, specs: str, marker: str) -> None:
+        several = specs.split("+")
+        markers = [marker] if len(several) == 1 else [f"{marker}.{number}" for number in range(len(several))]
+        self._points = [CrashPoint(spec, own) for spec, own in zip(several, markers, strict=True)]
+
+    def reached(self, name: str, when: str, who: str) -> None:
+        for point in self._points:
+            point.reached(name, when, who)
+
+
+def put_around(point: CrashPoints, module: str, owner: str, method: str, who: Callable[[], str]) -> str:
     """Put a point before and after one function; return its name in a spec."""
     place = importlib.import_module(f"smart_cron.{module}")
     target = getattr(place, owner) if owner else place
@@ -106,8 +126,8 @@ def put_around(point: CrashPoint, module: str, owner: str, method: str, who: Cal
 CALLED: set[str] = set()
 
 
-def put_around_commits(point: CrashPoint) -> None:
-    """Put points around the COMMIT of the master's transactions."""
+def put_around_commits(point: CrashPoints, who: str) -> None:
+    """Put points around the COMMIT of this process's transactions."""
     from smart_cron.store.session import Session
 
     original = Session.transaction
@@ -122,14 +142,14 @@ def put_around_commits(point: CrashPoint) -> None:
             yield
             passed = set(CALLED)
             for name in passed:
-                point.reached(name, "precommit", "master")
+                point.reached(name, "precommit", who)
         for name in passed:
-            point.reached(name, "commit", "master")
+            point.reached(name, "commit", who)
 
     Session.transaction = transaction  # type: ignore[method-assign]
 
 
-def be_master(point: CrashPoint, words: list[str]) -> None:
+def be_master(point: CrashPoints, words: list[str]) -> None:
     """Call the command line with these words; task runners that it starts are of this file, too."""
     import django.conf  # noqa: F401 - models want it before the store's rooms
 
@@ -142,15 +162,29 @@ def be_master(point: CrashPoint, words: list[str]) -> None:
         return [python, options, __file__, *sys.argv[1:3], *rest]
 
     client.runner_command = runner_command
-    put_around_commits(point)
+    put_around_commits(point, "master")
     for module, owner, method in MASTER_POINTS:
         put_around(point, module, owner, method, lambda: "master")
+    call(words)
+
+
+def be_dashboard(point: CrashPoints, words: list[str]) -> None:
+    """Serve."""
+    import django.conf  # noqa: F401 - models want it before the store's rooms
+
+    put_around_commits(point, "dashboard")
+    for module, owner, method in DASHBOARD_POINTS:
+        put_around(point, module, owner, method, lambda: "dashboard")
+    call(words)
+
+
+def call(words: list[str]) -> None:
     from smart_cron.faces.cli.main import main
 
     main(words)
 
 
-def be_runner(point: CrashPoint, words: list[str]) -> None:
+def be_runner(point: CrashPoints, words: list[str]) -> None:
     """Be the task runner, whose forks are the supervisors."""
     sys.path.append(str(SOURCE))
     # As its own entry does: the package without its `__init__`.
@@ -174,9 +208,11 @@ def be_runner(point: CrashPoint, words: list[str]) -> None:
 
 
 def main() -> None:
-    point, words = CrashPoint(*sys.argv[1:3]), sys.argv[3:]
+    point, words = CrashPoints(*sys.argv[1:3]), sys.argv[3:]
     if "task-runner" in words:
         be_runner(point, words[words.index("task-runner") + 1 :])
+    elif "dashboard" in words:
+        be_dashboard(point, words)
     else:
         be_master(point, words)
 

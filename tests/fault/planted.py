@@ -9,10 +9,11 @@ import dataclasses
 import sys
 import uuid
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 from smart_cron.core import overlap, planning
-from smart_cron.core.run import Claim, EndCause, RunEnd, Settlement
+from smart_cron.core.run import Claim, EndCause, RunEnd, Settlement, SlotOutcome, SlotPlan, SlotRange
 from smart_cron.core.task import OnOverlap
 from smart_cron.engine import launcher
 from smart_cron.engine.launcher import RunnerLauncher
@@ -31,6 +32,54 @@ def started_twice() -> None:
         original(self, [dataclasses.replace(claim, run_id=str(uuid.uuid4())) for claim in claims])
 
     RunnerLauncher.launch = launch  # type: ignore[method-assign]
+
+
+def told_twice() -> None:
+    """A slot that was started is recorded as skipped, too."""
+    from smart_cron.store import plan_rows
+
+    original = plan_rows.ranges
+
+    def ranges(plan: SlotPlan, *args: Any) -> Any:
+        starts = [_skipped(start.scheduled_for) for start in plan.starts]
+        return original(dataclasses.replace(plan, not_run=(*plan.not_run, *starts)), *args)
+
+    plan_rows.ranges = ranges
+
+
+def _skipped(slot: datetime) -> SlotRange:
+    return SlotRange(first=slot, last=slot, count=1, outcome=SlotOutcome.SKIPPED, reason="planted")
+
+
+def ends_out_of_the_air() -> None:
+    """Now and then nothing is launched, and a success is told all the same."""
+    original, originally_polled = RunnerLauncher.launch, RunnerLauncher.poll
+    unlaunched: list[Claim] = []
+
+    def launch(self: RunnerLauncher, claims: Sequence[Claim]) -> None:
+        kept = [claim for claim in claims if claim.execution_id % 5 == 0]
+        unlaunched.extend(kept)
+        original(self, [claim for claim in claims if claim not in kept])
+
+    def poll(self: RunnerLauncher, *, timeout: float) -> Any:
+        starts, ends = originally_polled(self, timeout=0.0 if unlaunched else timeout)
+        ends += [_success(claim) for claim in unlaunched]
+        unlaunched.clear()
+        return starts, ends
+
+    RunnerLauncher.launch, RunnerLauncher.poll = launch, poll  # type: ignore[method-assign]
+
+
+def _success(claim: Claim) -> RunEnd:
+    return RunEnd(
+        run_id=claim.run_id,
+        execution_id=claim.execution_id,
+        cause=EndCause.EXITED,
+        exit_code=0,
+        started_at=claim.claimed_at,
+        completed_at=claim.claimed_at,
+        output_sha256="0" * 64,
+    )
 
 
 def forgotten_slots() -> None:
@@ -92,6 +141,8 @@ FAULTS: dict[str, Callable[[], None]] = {
     plant.__name__: plant
     for plant in (
         none,
+        told_twice,
+        ends_out_of_the_air,
         started_twice,
         forgotten_slots,
         results_as_one_likes_them,

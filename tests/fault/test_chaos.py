@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from benchmarks.chaos_run import ChaosRun, Plan
 from benchmarks.chaos_tasks import own_runs, plan_tasks
 from benchmarks.chaos_verdict import Verdict
 
-from benchmarks import chaos_run
+from benchmarks import chaos, chaos_run
 
 from .conftest import PATIENCE_SECONDS, GroundMaker
 
@@ -26,7 +27,7 @@ SEED = 1
 SECONDS = 4.0
 
 
-def played(ground: Ground, *, kills: int, enough: Callable[[], bool]) -> Verdict:
+def played(ground: Ground, *, kills: int, enough: Callable[[], bool], on_server: bool = False) -> Verdict:
     """Return the verdict on a short chaos: it goes on until there was *enough* to see."""
     tasks = plan_tasks(40, seed=SEED, now=datetime.now(UTC))
     ground.insert(tasks)
@@ -34,7 +35,7 @@ def played(ground: Ground, *, kills: int, enough: Callable[[], bool]) -> Verdict
         seed=SEED,
         seconds=PATIENCE_SECONDS,
         tasks=tasks,
-        faults=schedule(seed=SEED, seconds=SECONDS, kills=kills, on_server=False),
+        faults=schedule(seed=SEED, seconds=SECONDS, kills=kills, on_server=on_server),
         slots_per_second=40,
         enough=enough,
     )
@@ -66,9 +67,39 @@ def test_the_product_comes_through_some_seconds_of_chaos(make_ground: GroundMake
     assert verdict.is_clean, verdict.faults
 
 
+@pytest.mark.parametrize("database", ["mariadb", "postgresql"])
+def test_three_masters_on_one_server_come_through_it_together(make_ground: GroundMaker, database: str) -> None:
+    ground = make_ground(database=database, masters=3)
+    ends_at = time.monotonic() + SECONDS
+
+    verdict = played(
+        ground, kills=8, enough=lambda: time.monotonic() > ends_at and runs_seen(ground, 40), on_server=True
+    )
+
+    assert verdict.is_clean, verdict.faults
+
+
+def test_the_command_ends_red_with_1_where_a_fault_is_planted_and_clean_with_0_where_none_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = ["--minutes", "0.05", "--kills", "0", "--tasks", "20", "--rate", "20", "--folder", str(tmp_path)]
+
+    assert chaos.main(words) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "clean"
+    planted = partial(Ground, command=[sys.executable, str(PLANTED), "other_output"])
+    monkeypatch.setattr(chaos, "Ground", planted)
+    monkeypatch.setattr(chaos_run, "QUIET_SECONDS", 1.0)
+    assert chaos.main(words) == 1
+    said = capsys.readouterr().out
+    assert "RED" in said
+    assert "everything is left in" in said
+
+
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [
+        ("told_twice", "doubled"),
+        ("ends_out_of_the_air", "phantom"),
         ("started_twice", "unrecorded"),
         ("forgotten_slots", "missing"),
         ("results_as_one_likes_them", "contradicted"),
@@ -91,8 +122,18 @@ def test_a_planted_fault_makes_the_verdict_red(
 
 
 def test_a_seed_gives_the_same_faults_and_another_one_others() -> None:
-    first, again, other = (schedule(seed=seed, seconds=60, kills=50, on_server=True) for seed in (1, 1, 2))
+    first, again, other = (schedule(seed=seed, seconds=60, kills=50, on_server=True, nodes=3) for seed in (1, 1, 2))
 
     assert first == again
     assert first != other
     assert sum(fault.kind in ("kill master", "kill task runner", "kill supervisor") for fault in first) == 50
+
+
+def test_an_outage_that_was_asked_for_lies_amid_the_run() -> None:
+    (outage,) = [
+        fault
+        for fault in schedule(seed=1, seconds=900, kills=0, on_server=True, outage_seconds=600)
+        if fault.seconds > 100
+    ]
+
+    assert (outage.kind, outage.at, outage.seconds) == ("kill server", 150, 600)

@@ -19,6 +19,7 @@ STEPS = {
     ),
     "claim": ("master:Claims.claim:before", "master:Claims.claim:precommit", "master:Claims.claim:commit"),
     "launch": (
+        "master:RunnerLauncher.launch:before",
         "master:RunnerLauncher.launch:after",
         "runner:Runner._on_launch:before",
         "runner:Seat.send_order:before",

@@ -119,6 +119,10 @@ class Databases:
             self._servers[name] = self._stack.enter_context(server)
         return self._servers[name]
 
+    def adopt(self, name: str, server: Server) -> None:
+        """Let this be the server of this kind; whoever made it ends it."""
+        self._servers[name] = server
+
     def close(self) -> None:
         """End the servers."""
         self._stack.close()

@@ -54,6 +54,7 @@ class Home:
     house: Any
     settings: dict[str, str] = field(default_factory=dict)
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    program: tuple[str, ...] = (sys.executable, "-m", "smart_cron")
 
     @property
     def environ(self) -> dict[str, str]:
@@ -63,7 +64,7 @@ class Home:
         """Start a command of ours in this home."""
         with (self.path / "out").open("ab") as out, (self.path / "err").open("ab") as err:
             process = subprocess.Popen(
-                [sys.executable, "-m", "smart_cron", *arguments],
+                [*self.program, *arguments],
                 env=self.environ,
                 stdin=subprocess.DEVNULL,
                 stdout=out,

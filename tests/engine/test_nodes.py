@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -17,6 +18,11 @@ from tests.servers import MariaDb, PostgreSql
 pytestmark = pytest.mark.slow
 
 MakeNode = Callable[..., Home]
+OTHER_VERSION = (
+    sys.executable,
+    "-c",
+    "import smart_cron; smart_cron.__version__ = '99.0.0'; from smart_cron.faces.cli.main import main; main()",
+)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "mariadb", "postgresql"])
@@ -70,8 +76,12 @@ def row(run: dict[str, Any]) -> tuple[Any, ...]:
     return run["status"], run["node"], run["late"]
 
 
-def test_two_masters_share_the_work_and_start_nothing_twice(make_node: MakeNode, tmp_path: Path) -> None:
+def test_two_masters_of_two_versions_share_the_work_and_start_nothing_twice(
+    make_node: MakeNode, tmp_path: Path
+) -> None:
+    """As during an upgrade of several nodes, one after the other."""
     one, two = (make_node(name, SMART_CRON_MAX_CONCURRENT="3") for name in ("one", "two"))
+    two.program = OTHER_VERSION
     record = tmp_path / "record"
     names = [f"t{number}" for number in range(40)]
     for name in names:
@@ -85,6 +95,7 @@ def test_two_masters_share_the_work_and_start_nothing_twice(make_node: MakeNode,
     assert Counter(record.read_text().split()) == Counter(names)
     assert {run["status"] for run in runs} == {"success"}
     assert {run["node"] for run in runs} == {"one", "two"}
+    assert len({record.version for record in one.house.store.nodes.nodes()}) == 2
 
 
 def test_what_a_dead_node_had_not_claimed_starts_elsewhere(make_node: MakeNode) -> None:

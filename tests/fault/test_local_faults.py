@@ -56,8 +56,9 @@ def filled(disk: SmallDisk) -> Callable[[], object]:
     return disk.make_room
 
 
-def test_a_full_disk_under_the_database_is_told_once_and_loses_nothing(tmp_path: Path) -> None:
-    program = [sys.executable, "-m", "tests.fault.full_database", str(tmp_path)]
+@pytest.mark.parametrize("database", ["sqlite", "mariadb", "postgresql"])
+def test_a_full_disk_under_the_database_is_told_once_and_loses_nothing(tmp_path: Path, database: str) -> None:
+    program = [sys.executable, "-m", "tests.fault.full_database", str(tmp_path), database]
     # Whoever may not mount does so in a user namespace of their own.
     namespaces = ["--mount"] if os.geteuid() == 0 else ["--map-root-user", "--mount"]
     done = subprocess.run(

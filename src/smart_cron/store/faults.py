@@ -27,6 +27,12 @@ _SQLITE_DISK = (
     ("disk is full", "its disk is full", _ROOM),
     ("disk I/O error", "its disk is full, or fails", f"{_ROOM}; whether it fails: dmesg"),
 )
+# The same of a server's (MariaDB 1021 and 1114, PostgreSQL 53100), which writes again once there is room.
+_SERVER_ROOM = "Make room on the disk of the database server, and start it where it gave up"
+_SERVER_DISK = tuple(
+    (words, "its server's disk is full", _SERVER_ROOM)
+    for words in ("No space left on device", "Disk got full", "is full")
+)
 
 _BARE = django_errors.DatabaseError
 
@@ -52,7 +58,7 @@ def translated(error: Exception, *, secret: str = "") -> DatabaseError:
     if kind is SchemaError:
         return SchemaError(f"the database's tables do not fit this version ({text}).", remedy=MIGRATE)
     if kind is DatabaseUnavailableError:
-        for words, reason, remedy in _SQLITE_DISK if isinstance(cause, sqlite3.Error) else ():
+        for words, reason, remedy in _SQLITE_DISK if isinstance(cause, sqlite3.Error) else _SERVER_DISK:
             if words in text:
                 return kind(f"the database cannot be written: {reason} ({text}).", remedy=remedy)
         return kind(f"the database cannot be used: {text}.", remedy="Is it running, and is the database URL right?")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import smart_cron
-from benchmarks import alerts, claims, health, lateness, memory, restart, rollups, storm, throughput
+from benchmarks import alerts, claims, failover, health, lateness, memory, restart, rollups, storm, throughput
 from benchmarks.databases import NAMES, open_databases
 from benchmarks.house import Ground, open_ground
 from benchmarks.options import Options
@@ -24,6 +24,7 @@ BENCHMARKS: Mapping[str, Measure] = {
     "claims": claims.measure,
     "memory": memory.measure,
     "restart": restart.measure,
+    "failover": failover.measure,
     "storm": storm.measure,
     "alerts": alerts.measure,
     "health": health.measure,

@@ -21,7 +21,8 @@ from smart_cron.core.message import MessageKind
 from smart_cron.core.run import AlertDraft, ErrorType, Status
 from smart_cron.core.telling import reminder_marks
 from smart_cron.services.alerts.courier import Courier
-from smart_cron.services.alerts.routing import CourierSettings, Wanted
+from smart_cron.services.alerts.quiet_hours import QuietHours
+from smart_cron.services.alerts.routing import CourierSettings, Direct, Rules, Wanted
 from smart_cron.store.gateway import Store
 
 OPS = Address("email", "ops@example.com")
@@ -195,11 +196,42 @@ def test_channels_of_the_settings_choose_by_severity_type_and_group(scene: Scene
         Wanted(channel="disk", alert_types=frozenset({"disk_space"})),
         Wanted(channel="billing", groups=frozenset({"billing"})),
         Wanted(channel="shop", groups=frozenset({"shop"})),
+        Wanted(channel="report", tasks=frozenset({"report"})),
+        Wanted(channel="other", tasks=frozenset({"other"})),
     )
 
     courier(store, email="", channels=channels).look()
 
-    assert sorted(letters(store, "channel")) == [("all",), ("billing",), ("critical",)]
+    assert sorted(letters(store, "channel")) == [("all",), ("billing",), ("critical",), ("report",)]
+
+
+@pytest.mark.parametrize(
+    ("least", "told"), [(None, 1), (Severity.CRITICAL, 1), (Severity.ERROR, 2), (Severity.WARNING, 3)]
+)
+def test_addresses_hear_of_the_usual_cases_or_from_a_severity_on(
+    store: Store, least: Severity | None, told: int
+) -> None:
+    for severity in (Severity.CRITICAL, Severity.ERROR, Severity.WARNING):
+        cause = Cause(alert_type=AlertType.SYSTEM_HEALTH, subtype=f"probe_{severity}", node="one")
+        store.alerts.raise_alarms([Alarm(cause=cause, severity=severity, message=f"{severity} of a probe")])
+
+    courier(store, by_email=Direct(min_severity=least)).look()
+
+    assert sum(count for (count,) in letters(store, "alert_count")) == told
+
+
+def test_addresses_have_quiet_hours_of_their_own(store: Store) -> None:
+    cause = Cause(alert_type=AlertType.SYSTEM_HEALTH, subtype="probe", node="one")
+    store.alerts.raise_alarms([Alarm(cause=cause, severity=Severity.WARNING, message="a probe")])
+    now = store.database.now()
+    quiet = QuietHours(start=(now - HOUR).time(), end=(now + HOUR).time())
+
+    courier(store, by_email=Direct(min_severity=Severity.WARNING, rules=Rules(quiet=quiet))).look()
+
+    (due,) = store.session.row("SELECT next_attempt_at FROM smart_cron_deliveries") or (None,)
+    at = store.session.dialect.read_instant(due)
+    assert at is not None
+    assert at > now + HOUR / 2
 
 
 def test_whoever_is_reminded_of_failures_in_a_row_is_not_of_each_failure(scene: Scene, store: Store) -> None:

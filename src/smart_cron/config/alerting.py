@@ -34,30 +34,13 @@ class SmtpConfig(Section):
     timeout_seconds: int = Field(default=20, ge=1, le=300)
 
 
-class ChannelConfig(Section):
-    """One receiver of messages beyond what tasks name themselves."""
+class RulesConfig(Section):
+    """When messages to one receiver leave."""
 
-    kind: Literal["email", "slack", "webhook", "apprise"]
-    address: str = ""
-    url: SecretStr = SecretStr("")
-    secret: SecretStr = SecretStr("")
-    enabled: bool = True
-    min_severity: SeverityWord = "error"
-    alert_types: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
     quiet_hours: str = ""
     digest: Literal["", "daily"] = ""
     digest_at: str = "08:00"
     messages_per_hour: int = Field(default=60, ge=1, le=100_000)
-
-    @field_validator("alert_types")
-    @classmethod
-    def _known_types(cls, words: tuple[str, ...]) -> tuple[str, ...]:
-        known = [str(word) for word in AlertType]
-        for word in words:
-            if word not in known:
-                raise ValueError(f"'{word}' is no type of alert; there are {', '.join(known)}")
-        return words
 
     @field_validator("quiet_hours")
     @classmethod
@@ -74,12 +57,46 @@ class ChannelConfig(Section):
         return text
 
 
+class DirectConfig(RulesConfig):
+    """The addresses, or the webhooks, that tasks name, and the global address.
+
+    Without a `min_severity` they hear of what is mailed by default (docs/delivery-rules.md).
+    """
+
+    min_severity: SeverityWord | None = None
+
+
+class ChannelConfig(RulesConfig):
+    """One receiver of messages beyond what tasks name themselves."""
+
+    kind: Literal["email", "slack", "webhook", "apprise"]
+    address: str = ""
+    url: SecretStr = SecretStr("")
+    secret: SecretStr = SecretStr("")
+    enabled: bool = True
+    min_severity: SeverityWord = "error"
+    alert_types: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+
+    @field_validator("alert_types")
+    @classmethod
+    def _known_types(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        known = [str(word) for word in AlertType]
+        for word in words:
+            if word not in known:
+                raise ValueError(f"'{word}' is no type of alert; there are {', '.join(known)}")
+        return words
+
+
 class AlertsConfig(Section):
     """When an open alert is told again, and what counts how grave."""
 
     reminder_minutes: int = Field(default=240, ge=1, le=100_000)
     fold_seconds: int = Field(default=60, ge=1, le=3600)
     severities: dict[str, str] = Field(default_factory=dict)
+    email: DirectConfig = DirectConfig()
+    slack: DirectConfig = DirectConfig()
     dashboard_url: str = ""
     installation: str = Field(default="", max_length=60)
 

@@ -83,7 +83,8 @@ def channel_problems(config: Config) -> Iterator[str]:
         yield fault
     for name, settings in config.channels.items():
         if name in IMPLIED:
-            yield f"channels.{name}: this name is taken, the channel is there without a table; take another name"
+            rules = f"; when its messages leave is said in [alerts.{name}]" if name in ("email", "slack") else ""
+            yield f"channels.{name}: this name is taken, the channel is there without a table{rules}"
         elif fault := _channel_fault(config, name, settings):
             yield fault
         elif settings.kind == "apprise" and (fault := apprise_fault(guard_of(config), _url(settings))):

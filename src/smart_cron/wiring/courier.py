@@ -9,7 +9,7 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from smart_cron.config import Config
-from smart_cron.config.alerting import ChannelConfig
+from smart_cron.config.alerting import DirectConfig, RulesConfig
 from smart_cron.core.alert import Alert, Severity
 from smart_cron.core.errors import InvalidInputError
 from smart_cron.core.message import DeliveryError, Message, MessageKind, RunFacts
@@ -20,7 +20,7 @@ from smart_cron.services.alerts.facts import FactFinder
 from smart_cron.services.alerts.mail_room import MailRoom
 from smart_cron.services.alerts.outage import OutageWatch
 from smart_cron.services.alerts.quiet_hours import QuietHours, read_quiet_hours, read_time
-from smart_cron.services.alerts.routing import CourierSettings, Rules, Wanted
+from smart_cron.services.alerts.routing import CourierSettings, Direct, Rules, Wanted
 from smart_cron.services.alerts.sender import LEASE_SECONDS, Sender
 from smart_cron.services.alerts.spool import Spool
 from smart_cron.services.alerts.writing import Writer
@@ -154,6 +154,8 @@ def courier_settings(config: Config, log: Log) -> CourierSettings:
         node=config.node_name,
         zone=ZoneInfo(config.time_zone),
         email=config.alert_email,
+        by_email=_direct("alerts.email", config.alerts.email, log),
+        by_slack=_direct("alerts.slack", config.alerts.slack, log),
         channels=tuple(_wanted(entries, log)),
         reminder_after=timedelta(minutes=config.alerts.reminder_minutes),
         fold=timedelta(seconds=config.alerts.fold_seconds),
@@ -170,11 +172,17 @@ def _wanted(entries: list[ChannelEntry], log: Log) -> Iterator[Wanted]:
             min_severity=Severity(settings.min_severity),
             alert_types=frozenset(settings.alert_types),
             groups=frozenset(settings.groups),
+            tasks=frozenset(settings.tasks),
             rules=_rules(entry.name, settings, log),
         )
 
 
-def _rules(name: str, settings: ChannelConfig, log: Log) -> Rules:
+def _direct(name: str, settings: DirectConfig, log: Log) -> Direct:
+    least = settings.min_severity
+    return Direct(min_severity=None if least is None else Severity(least), rules=_rules(name, settings, log))
+
+
+def _rules(name: str, settings: RulesConfig, log: Log) -> Rules:
     quiet: QuietHours | None = None
     digest_at = None
     try:

@@ -27,12 +27,13 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a channel of the settings wants to hear. Empty types and groups mean all of them."""
+    """What a channel of the settings wants to hear. Empty types, groups and tasks mean all of them."""
 
     channel: str
     min_severity: Severity = Severity.ERROR
     alert_types: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
+    tasks: frozenset[str] = frozenset()
     rules: Rules = Rules()
 
     def wants(self, alert: Alert, severity: Severity, group: str | None) -> bool:
@@ -41,7 +42,23 @@ class Wanted:
             return False
         if self.alert_types and str(alert.cause.alert_type) not in self.alert_types:
             return False
+        if self.tasks and alert.task_name not in self.tasks:
+            return False
         return not self.groups or group in self.groups
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Direct:
+    """What those hear who only gave an address: the usual cases, or from a severity on."""
+
+    min_severity: Severity | None = None
+    rules: Rules = Rules()
+
+    def wants(self, alert: Alert, severity: Severity) -> bool:
+        """Whether they are to hear of the alert."""
+        if self.min_severity is None:
+            return is_mailed(alert.cause, severity)
+        return severity.reaches(self.min_severity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +68,8 @@ class CourierSettings:
     node: str
     zone: ZoneInfo
     email: str = ""
+    by_email: Direct = Direct()
+    by_slack: Direct = Direct()
     channels: Sequence[Wanted] = ()
     reminder_after: timedelta = timedelta(hours=4)
     fold: timedelta = timedelta(seconds=60)
@@ -73,11 +92,11 @@ def receivers(concern: Concern, severity: Severity, settings: CourierSettings) -
 def _all(concern: Concern, severity: Severity, settings: CourierSettings) -> Iterator[Receiver]:
     alert = concern.alert
     own = _own_address(alert)
-    if own or is_mailed(alert.cause, severity):
-        if email := own or concern.email or settings.email:
-            yield Receiver(Address(EMAIL, email), Rules())
-        if concern.slack:
-            yield Receiver(Address(SLACK, concern.slack), Rules())
+    email = own or concern.email or settings.email
+    if email and (own or settings.by_email.wants(alert, severity)):
+        yield Receiver(Address(EMAIL, email), settings.by_email.rules)
+    if concern.slack and (own or settings.by_slack.wants(alert, severity)):
+        yield Receiver(Address(SLACK, concern.slack), settings.by_slack.rules)
     for wanted in settings.channels:
         if wanted.wants(alert, severity, concern.group):
             yield Receiver(Address(wanted.channel), wanted.rules)

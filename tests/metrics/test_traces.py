@@ -118,6 +118,31 @@ def test_a_collector_that_refuses_is_told_in_a_sentence(collector: Collector) ->
         exporting(collector, recorded).export()
 
 
+def test_a_collector_that_is_away_for_a_moment_loses_nothing(collector: Collector) -> None:
+    recorded = RecordedRuns()
+    recorded.add([1, 2], NOON)
+    ours = exporting(collector, recorded)
+    collector.answer = 400
+    with pytest.raises(SmartCronError):
+        ours.export()
+
+    collector.answer = 200
+    assert ours.export() == 2
+    assert len(collector.traces()) == 2
+
+
+def test_what_is_put_back_does_not_grow_and_keeps_nothing_else_back() -> None:
+    recorded = RecordedRuns()
+    recorded.add(range(10), NOON)
+    refused = recorded.take(5)
+    recorded.put_back(refused)
+
+    assert list(recorded.take(5)) == [5, 6, 7, 8, 9]
+    recorded.add(range(10, MOST_KEPT + 10), NOON)
+    recorded.put_back(refused)
+    assert len(recorded.take(MOST_KEPT * 2)) == MOST_KEPT
+
+
 def test_what_nobody_fetches_does_not_grow() -> None:
     recorded = RecordedRuns()
     recorded.add(range(MOST_KEPT + 5), NOON)

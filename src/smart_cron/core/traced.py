@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -48,3 +48,7 @@ class RecordedRuns:
             number, at = self._runs.popleft()
             taken[number] = at
         return taken
+
+    def put_back(self, runs: Mapping[int, datetime]) -> None:
+        """Have these taken again later, after all others: what can never be handed on keeps nothing else back."""
+        self._runs.extend(runs.items())

@@ -7,7 +7,7 @@ number is made of the run id, so that the same run has the same trace wherever i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -74,17 +74,27 @@ class TraceExport:
         self._node = node
 
     def export(self) -> int:
-        """Export what was recorded since the last call; return how many runs. Raise SmartCronError where it fails."""
+        """Export what was recorded since the last call; return how many runs.
+
+        Raise SmartCronError where it fails: what was in hand is for the next call. A trace told twice has one number.
+        """
         count = 0
         while taken := self._recorded.take(EXPORT_RUNS):
-            runs = self._store.traced(sorted(taken))
-            spans = [span for run in runs for span in _spans(run, taken[run.execution_id], self._node)]
-            if spans and self._exporter.export(spans).name != "SUCCESS":
-                raise SmartCronError(
-                    f"traces of {len(runs)} runs were not taken.", remedy="Does metrics.otlp_endpoint answer?"
-                )
-            count += len(runs)
+            try:
+                count += self._hand_over(taken)
+            except BaseException:
+                self._recorded.put_back(taken)
+                raise
         return count
+
+    def _hand_over(self, taken: Mapping[int, datetime]) -> int:
+        runs = self._store.traced(sorted(taken))
+        spans = [span for run in runs for span in _spans(run, taken[run.execution_id], self._node)]
+        if spans and self._exporter.export(spans).name != "SUCCESS":
+            raise SmartCronError(
+                f"traces of {len(runs)} runs were not taken.", remedy="Does metrics.otlp_endpoint answer?"
+            )
+        return len(runs)
 
 
 def open_exporter(endpoint: str) -> SpanExporter:

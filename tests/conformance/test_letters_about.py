@@ -36,6 +36,21 @@ def test_only_letters_about_this_very_alert_are_found_oldest_first(scene: Scene)
     assert store.outbox.letters_about(12, since=since + timedelta(hours=1)) == []
 
 
+def test_what_the_server_said_of_a_letter_that_it_did_not_take_is_found_with_it(scene: Scene) -> None:
+    store: Store = scene.store
+    since = store.database.now() - timedelta(minutes=1)
+    post(store, 12)
+    store.outbox.put_back(taken(store).letter_id, after=timedelta(), words="451 later")
+    post(store, 12, to=ONCALL)
+    store.outbox.close(taken(store, "oncall").letter_id, DeliveryStatus.FAILED, words="550 no such user")
+
+    found = store.outbox.letters_about(12, since=since)
+
+    assert [each.last_error for each in found] == ["451 later", "550 no such user"]
+    backlog = store.health_facts.undelivered(waiting_for=timedelta(hours=1), failed_within=timedelta(hours=24))
+    assert backlog.refusal == "oncall: 550 no such user"
+
+
 def test_who_acknowledged_an_alert_is_read_from_the_audit_log(scene: Scene) -> None:
     store: Store = scene.store
     alerts = store.alerts

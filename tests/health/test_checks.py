@@ -375,6 +375,12 @@ def test_messages_that_do_not_go_out_are_a_warning() -> None:
     assert "2 messages wait to be sent, the oldest for 30 min" in found.message
 
 
+def test_the_last_refusal_is_named_and_harmless() -> None:
+    found = undelivered_alerts.judge(Backlog(failed=1, refusal="email: 550 5.1.1 no such\x1b[31m user.\nBcc: x"))
+
+    assert "the last refusal: email: 550 5.1.1 no such user. Bcc: x." in found.message
+
+
 @pytest.fixture(scope="module")
 def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tls") / "server.pem"

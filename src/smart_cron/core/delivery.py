@@ -133,9 +133,13 @@ class OutboxCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivered:
-    """That a letter told somebody of an alert, or is to, or could not; `at` is when it was sent or, else, written."""
+    """That a letter told somebody of an alert, or is to, or could not; `at` is when it was sent or, else, written.
+
+    `last_error` is what the server said where it did not take it, at the last try.
+    """
 
     address: Address
     kind: MessageKind
     status: DeliveryStatus
     at: datetime
+    last_error: str | None = None

@@ -9,7 +9,7 @@ from typing import Any
 
 from smart_cron.core.health import CheckStatus, Finding, LatestHealth
 from smart_cron.core.ports.health import Backlog, Lateness
-from smart_cron.store.letter_rows import given_up
+from smart_cron.store.letter_rows import given_up, last_refusal
 from smart_cron.store.queues import HELD_RANK
 from smart_cron.store.record_rows import fitting
 from smart_cron.store.rollups import lateness_since
@@ -170,10 +170,13 @@ class Facts:
             [self._instant(now - waiting_for)],
         )
         oldest = self._read(pending[1]) if pending else None
+        waiting, failed = int(pending[0]) if pending else 0, given_up(self._session, within=failed_within)
+        refusal = last_refusal(self._session, within=failed_within) if waiting or failed else None
         return Backlog(
-            pending=int(pending[0]) if pending else 0,
+            pending=waiting,
             oldest=timedelta() if oldest is None else now - oldest,
-            failed=given_up(self._session, within=failed_within),
+            failed=failed,
+            refusal=": ".join(refusal) if refusal else "",
         )
 
     def enabled_tasks(self) -> int:

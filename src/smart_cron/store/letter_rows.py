@@ -45,3 +45,14 @@ def given_up(session: Session, *, within: timedelta) -> int:
         [instant(now - within - _LIVES), instant(now - within)],
     )
     return int(row[0]) if row else 0
+
+
+def last_refusal(session: Session, *, within: timedelta) -> tuple[str, str] | None:
+    """Return the channel and the words of the newest letter that is not taken, given up within this span or waiting."""
+    now, instant = session.now(), session.dialect.instant
+    return session.row(
+        f"""SELECT channel, last_error FROM {LETTERS} WHERE created_at >= %s AND last_error IS NOT NULL
+             AND (status = '{DeliveryStatus.PENDING}' OR (status = '{DeliveryStatus.FAILED}'
+                  AND COALESCE(next_attempt_at, created_at) >= %s)) ORDER BY id DESC LIMIT 1""",
+        [instant(now - within - _LIVES), instant(now - within)],
+    )

@@ -220,18 +220,23 @@ class Outbox:
     def letters_about(self, alert_id: int, *, since: datetime) -> list[Delivered]:
         """Return who was told of an alert, oldest first: the last hundred letters about it that were written since."""
         rows = self._session.rows(
-            f"""SELECT channel, target, kind, status, COALESCE(sent_at, created_at), alert_ids FROM {_LETTERS}
-             WHERE created_at >= %s AND alert_ids LIKE %s ORDER BY id DESC""",
+            f"""SELECT channel, target, kind, status, COALESCE(sent_at, created_at), last_error, alert_ids
+             FROM {_LETTERS} WHERE created_at >= %s AND alert_ids LIKE %s ORDER BY id DESC""",
             [self._instant(since), f"%{alert_id}%"],
         )
-        found = [row for row in rows if alert_id in read_numbers(row[5])][:_ABOUT_ONE]
+        found = [row for row in rows if alert_id in read_numbers(row[-1])][:_ABOUT_ONE]
         return [self._delivered(row) for row in reversed(found)]
 
     def _delivered(self, row: tuple[Any, ...]) -> Delivered:
-        channel, target, kind, status, at, _ = row
+        channel, target, kind, status, at, last_error, _ = row
         known = DeliveryStatus(status) if status in set(DeliveryStatus) else DeliveryStatus.FAILED
-        address = Address(channel, target)
-        return Delivered(address=address, kind=read_kind(kind), status=known, at=self._read(at) or _EPOCH)
+        return Delivered(
+            address=Address(channel, target),
+            kind=read_kind(kind),
+            status=known,
+            at=self._read(at) or _EPOCH,
+            last_error=None if known is DeliveryStatus.SENT else last_error,
+        )
 
 
 def _must_wait(row: tuple[Any, ...], older: Sequence[tuple[Any, ...]]) -> bool:

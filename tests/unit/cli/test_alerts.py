@@ -120,6 +120,8 @@ def test_who_was_told_and_who_has_seen_it_is_shown(call: Call, raised: Raise, ho
     letter(house, "email", "ops@example.org", [other, number], sent_at="2026-01-02 03:05:05.000000")
     letter(house, "email", "ops@example.org", [number], kind="reminder", sent_at="2026-01-02 03:07:05.000000")
     letter(house, "slack", "https://hooks.slack.com/services/T/secret", [number], status="failed")
+    letter(house, "email", "b@example.org", [number], status="failed", last_error="550 no such user")
+    letter(house, "email", "c@example.org", [number], status="pending", last_error="451 greylisted")
     letter(house, "oncall", None, [number * 10 + 1])
     house.store.alerts.acknowledge(number, user_id=None, actor="cli:root")
 
@@ -128,6 +130,8 @@ def test_who_was_told_and_who_has_seen_it_is_shown(call: Call, raised: Raise, ho
     assert "ops@example.org 2026-01-02 03:05:05, reminder 2026-01-02 03:07:05" in out
     assert "https://hooks.slack.com/*** " in out
     assert "(failed)" in out
+    assert "(failed: 550 no such user)" in out
+    assert "(not sent yet: 451 greylisted)" in out
     assert not any(each in out for each in ("T/secret", "oncall", "{"))
     assert "by cli:root" in out
     assert "Last words" in out

@@ -12,6 +12,7 @@ import pytest
 from tests.unit.diagnosis.test_findings import surroundings
 
 from smart_cron.core.node import Hold, NodeRecord
+from smart_cron.core.ports.health import Backlog
 from smart_cron.core.task import Task, TaskDefinition
 from smart_cron.services import diagnosis
 from smart_cron.services.diagnosis import (
@@ -238,6 +239,17 @@ def test_a_way_out_that_failed_its_last_test_is_wrong_and_named_with_its_step() 
     assert told(*ways) == [("ok", "")]
     assert told(ways[0], shut[1]) == [("ok", ""), ("wrong", step)]
     assert [verdict for verdict, _ in told(*shut)] == ["wrong", "wrong"]
+
+
+def test_a_message_that_was_refused_is_noted_with_the_words_of_the_server() -> None:
+    of = with_facts({"undelivered": Backlog(failed=2, refusal="ops mail: 550 no such user")})
+
+    (found,) = telling.probe_messages(of)
+
+    assert "2 given up" in found.sentence
+    assert "ops mail: 550 no such user." in found.sentence
+    assert found.remedy == "Try it: smart-cron alert test 'ops mail'"
+    assert telling.probe_messages(with_facts({})) == []
 
 
 def test_a_fault_in_a_channels_settings_is_wrong_and_names_its_key() -> None:

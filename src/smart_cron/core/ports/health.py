@@ -21,11 +21,15 @@ class Lateness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
-    """Messages that did not go out. `oldest` is how long the oldest pending one has waited."""
+    """Messages that did not go out. `oldest` is how long the oldest pending one has waited.
+
+    `refusal` is what was said of the newest one that was not taken, with its channel before it.
+    """
 
     pending: int = 0
     oldest: timedelta = timedelta()
     failed: int = 0
+    refusal: str = ""
 
 
 class HealthStore(Protocol):

@@ -13,6 +13,7 @@ import click
 
 from smart_cron.core.alert import Alert, Severity
 from smart_cron.core.alert_columns import alert_columns
+from smart_cron.core.alert_words import told as harmless
 from smart_cron.core.delivery import Delivered, DeliveryStatus
 from smart_cron.core.message import MessageKind
 from smart_cron.faces.cli.documents import masked_webhook, print_json
@@ -30,6 +31,8 @@ COMMANDS = {
     "snooze": ("alert_change:snooze", "Say nothing of it until a time."),
     "test": ("alert_test:alert_test", "Send a test message over a channel and print the server's answer."),
 }
+# So much of what a mail server said.
+WORDS = 300
 COLUMNS = (
     Column(title="Alert", right=True),
     Column(title="Severity"),
@@ -198,8 +201,15 @@ def _letter(letter: Delivered, now: datetime, place: tzinfo) -> str:
     local = letter.at.astimezone(place)
     when = local.strftime("%H:%M:%S" if local.date() == now.astimezone(place).date() else "%Y-%m-%d %H:%M:%S")
     kind = "" if letter.kind is MessageKind.ALERT else f"{letter.kind} "
-    how = {DeliveryStatus.SENT: "", DeliveryStatus.PENDING: " (not sent yet)"}.get(letter.status, f" ({letter.status})")
-    return f"{kind}{when}{how}"
+    return f"{kind}{when}{_outcome(letter)}"
+
+
+def _outcome(letter: Delivered) -> str:
+    """Return how it ended, with the words of the server that did not take it."""
+    if letter.status is DeliveryStatus.SENT:
+        return ""
+    word = "not sent yet" if letter.status is DeliveryStatus.PENDING else str(letter.status)
+    return f" ({word}: {harmless(letter.last_error, WORDS)})" if letter.last_error else f" ({word})"
 
 
 def _facts(

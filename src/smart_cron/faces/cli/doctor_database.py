@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from smart_cron.core.run import HELD_STATUSES, Status
@@ -18,6 +19,7 @@ MOST_FAILURES = 10
 WAITING = (Status.WAITING, Status.BLOCKED)
 FAILED = (Status.FAILED, Status.TIMEOUT, Status.OOM, Status.LOST, Status.START_FAILED)
 LINE_LENGTH = 200
+UNSENT, LOOKED_BACK = timedelta(minutes=10), timedelta(hours=24)
 
 
 def read_facts(house: House) -> DatabaseFacts:
@@ -36,6 +38,7 @@ def read_facts(house: House) -> DatabaseFacts:
         pending=store.history.runs(statuses=WAITING, limit=MOST_ROWS),
         failures=_failures(house, tasks),
         held_slots=sum(each.range.count for each in store.held.held()),
+        undelivered=store.health_facts.undelivered(waiting_for=UNSENT, failed_within=LOOKED_BACK),
     )
 
 

@@ -17,7 +17,7 @@ from smart_cron.services.diagnosis.places import probe_exposure, probe_folders
 from smart_cron.services.diagnosis.sockets import probe_sockets
 from smart_cron.services.diagnosis.starting import probe_master
 from smart_cron.services.diagnosis.stuck import probe_runs, probe_stuck
-from smart_cron.services.diagnosis.telling import probe_environment, probe_log, probe_receivers
+from smart_cron.services.diagnosis.telling import probe_environment, probe_log, probe_messages, probe_receivers
 from smart_cron.services.diagnosis.usage import probe_usage
 from smart_cron.services.diagnosis.waiting import probe_tasks
 
@@ -38,6 +38,7 @@ PROBES: Sequence[Probe] = (
     probe_stuck,
     probe_failures,
     probe_receivers,
+    probe_messages,
     probe_log,
     probe_containment,
     probe_sandbox,
@@ -47,7 +48,7 @@ PROBES: Sequence[Probe] = (
 DEADLINE_SECONDS = 8.0
 _URGENCY = {case: place for place, case in enumerate(Case)}
 # These wait for what the database tells; that it hangs is told by its own probe.
-_DEFERRING = frozenset({"master", "tasks", "stuck", "failures"})
+_DEFERRING = frozenset({"master", "tasks", "stuck", "failures", "messages"})
 _CASES = {"database": Case.DATABASE, "folders": Case.DISK}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from smart_cron.core.builtin import is_builtin
 from smart_cron.core.node import Hold, NodeRecord, NodeState
+from smart_cron.core.ports.health import Backlog
 from smart_cron.core.run import Status
 from smart_cron.core.task import Task
 
@@ -30,7 +31,8 @@ class DatabaseFacts:
     """The database's tables as the probes need them. *now* is the database's clock, *offset* how far it is ahead.
 
     *held* and *pending* are executions that a node holds and that wait, as `HistoryStore.runs` gives them; *failures*
-    are the last ones of tasks that fail, by task id. *held_slots* counts slots that wait for a person.
+    are the last ones of tasks that fail, by task id. *held_slots* counts slots that wait for a person, *undelivered*
+    are messages that did not go out.
     """
 
     now: datetime
@@ -42,6 +44,7 @@ class DatabaseFacts:
     pending: Sequence[Mapping[str, Any]] = ()
     failures: Mapping[int, LastFailure] = field(default_factory=dict)
     held_slots: int = 0
+    undelivered: Backlog = field(default_factory=Backlog)
 
     @property
     def enabled(self) -> list[Task]:

@@ -10,16 +10,19 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from smart_cron.core.alert_words import told
 from smart_cron.logs.day_log import day_files
 from smart_cron.logs.levels import weight_of
 from smart_cron.logs.reading import entries_backwards
 from smart_cron.services.diagnosis.facts import Receiver
 from smart_cron.services.diagnosis.finding import Case, Finding, Surroundings, note, ok, wrong
+from smart_cron.services.diagnosis.starting import facts_or_none
 
 PREFIX = "SMART_CRON_"
 # Enough to find the last trouble of a busy day, little enough to read in a moment.
 MOST_LINES = 5000
 DAYS = 2
+REFUSAL = 300
 LOST_DATABASE = "Failed to connect to database"
 
 
@@ -79,6 +82,19 @@ def _unfit_receiver(fault: str, surroundings: Surroundings) -> Finding:
 def _shut(receiver: Receiver) -> Finding:
     remedy = f"Mend '{receiver.channel}', then try it: smart-cron alert test {shlex.quote(receiver.channel)}"
     return wrong("alerts", f"{receiver.words}: {receiver.failed.rstrip('.')}.", remedy)
+
+
+def probe_messages(surroundings: Surroundings) -> list[Finding]:
+    """Tell of messages that wait for long or were given up, with the words of the server that took none."""
+    facts = facts_or_none(surroundings)
+    if facts is None or not (facts.undelivered.pending or facts.undelivered.failed):
+        return []
+    backlog = facts.undelivered
+    sentence = f"{backlog.failed} given up in the last 24 hours, {backlog.pending} waiting to be sent"
+    words = told(backlog.refusal, REFUSAL).rstrip(".")
+    sentence += f"; the last refusal was of {words}." if words else "."
+    channel = backlog.refusal.partition(":")[0]
+    return [note("messages", sentence, f"Try it: smart-cron alert test {shlex.quote(channel) if channel else 'email'}")]
 
 
 def probe_log(surroundings: Surroundings) -> list[Finding]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from smart_cron.core.alert_words import told
 from smart_cron.core.health import CheckStatus, Finding
 from smart_cron.core.ports.health import Backlog, HealthFacts
 from smart_cron.services.health.checks.words import count, span
 
 NAME = "undelivered_alerts"
 LOOKED_BACK = timedelta(hours=24)
+WORDS = 300
 
 
 def look(facts: HealthFacts, *, patience: timedelta) -> Finding:
@@ -26,11 +28,13 @@ def judge(backlog: Backlog) -> Finding:
         facts.append(f"{count(backlog.pending, 'message')} {verb} to be sent, the oldest for {waited}")
     if backlog.failed:
         facts.append(f"{count(backlog.failed, 'message')} of the last 24 hours could not be delivered")
+    if facts and backlog.refusal:
+        facts.append(f"the last refusal: {told(backlog.refusal, WORDS)}")
     number = float(backlog.pending + backlog.failed)
     return Finding(
         check=NAME,
         status=CheckStatus.WARNING if facts else CheckStatus.OK,
-        message=f"{'; '.join(facts)}." if facts else "every message was delivered.",
+        message=f"{'; '.join(facts).rstrip('.')}." if facts else "every message was delivered.",
         remedy="Try the channel and read its answer: smart-cron alert test CHANNEL" if facts else "",
         measured=number,
         threshold=1.0,

@@ -229,6 +229,7 @@ SETTINGS_TEMPLATE = """\
 [alerts]
 # reminder_minutes = 240       # an alert that nobody acknowledged is told again after so long, then ever less often
 # fold_seconds = 60            # alerts with one cause within so long become one message
+# weekly_digest = true         # what the logs warned of goes to alert_email once a week
 # dashboard_url = "https://cron.example.org"  # for the links in messages
 
 # [channels.operators]         # a receiver of its own; docs/delivery.md shows the kinds

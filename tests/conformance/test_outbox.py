@@ -174,6 +174,27 @@ def test_reminders_come_by_the_time_of_the_database(scene: Scene, store: Store, 
     assert not store.tellings.has_news(marks)
 
 
+def test_nobody_is_reminded_of_information(scene: Scene, store: Store, now: datetime) -> None:
+    failed(scene)
+    courier(store).look()
+    store.session.execute("UPDATE smart_cron_alerts SET severity = 'info'")
+
+    assert not store.tellings.has_news(reminder_marks(now + 3 * HOUR, HOUR))
+
+
+def test_the_weekly_digest_is_mailed_to_the_global_address_unless_that_is_switched_off(store: Store) -> None:
+    cause = Cause(alert_type=AlertType.SYSTEM_HEALTH, subtype="weekly_digest", node="one")
+    digest = Alarm(cause=cause, severity=Severity.INFO, message="3 warnings were logged.")
+    store.alerts.raise_alarms([digest])
+    assert courier(store, mails_digest=False).look() == 0
+    store.session.execute("DELETE FROM smart_cron_alerts")
+    store.alerts.raise_alarms([digest])
+
+    assert courier(store).look() == 1
+    assert letters(store, "kind, channel, target") == [("alert", "email", "ops@example.com")]
+    store.session.execute("DELETE FROM smart_cron_alerts")
+
+
 def test_a_snooze_that_is_over_makes_an_alert_news_once(scene: Scene, store: Store, now: datetime) -> None:
     failed(scene)
     courier(store).look()

@@ -1,4 +1,4 @@
-"""What becomes of an examination: rates once an hour, the digest once a week, and the slot of a crontab line."""
+"""What becomes of an examination: rates once an hour and the slot of a crontab line; and the digest once a week."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from smart_cron.core.health import CheckStatus, Finding
 from smart_cron.core.task import Task, TaskDefinition
 from smart_cron.services.health import Examination
 from smart_cron.wiring import House, open_house, prepare
+from smart_cron.wiring.caretaking import do_chores_once
 from smart_cron.wiring.health_kept import Kept, done_already, keep, slot_of
 from smart_cron.wiring.health_of import Ward, ward_of
+from smart_cron.wiring.weekly import tell_weekly
 
 SECONDS = 60.0
 
@@ -53,38 +55,59 @@ def log_warning(house: House, text: str, *, age: timedelta = timedelta(days=3)) 
         file.write(json.dumps(entry) + "\n")
 
 
-def test_a_week_has_one_digest(house: House, ward: Ward) -> None:
+def test_a_week_has_one_digest(house: House) -> None:
     log_warning(house, "disk is slow")
 
-    assert keep(ward, examination(WELL)).faults == ()
-    keep(ward, examination(WELL))
+    assert tell_weekly(house)
+    assert not tell_weekly(house)
 
     (alert,) = house.store.alerts.open_causes()
     assert (alert.cause.subtype, alert.occurrences) == ("weekly_digest", 1)
     assert "1 × disk is slow" in alert.message
+    assert list((house.config.state_dir / "alerts").iterdir()) == []
 
 
-def test_a_system_that_began_today_has_no_digest_yet(house: House, ward: Ward) -> None:
+def test_a_system_that_began_today_has_no_digest_yet(house: House) -> None:
     log_warning(house, "disk is slow", age=timedelta())
-    keep(ward, examination(WELL))
+    assert not tell_weekly(house)
     assert subtypes(house) == []
 
     log_warning(house, "disk is slower")
-    keep(ward, examination(WELL))
+    tell_weekly(house)
     assert subtypes(house) == ["weekly_digest"]
 
 
-def test_the_next_week_s_digest_is_an_alert_of_its_own(house: House, ward: Ward) -> None:
+def test_the_next_week_s_digest_is_an_alert_of_its_own_and_the_end_of_the_last_is_no_news(house: House) -> None:
     log_warning(house, "disk is slow")
-    keep(ward, examination(WELL))
+    tell_weekly(house)
     house.store.session.execute(
         "UPDATE smart_cron_health_checks SET details = '{\"week\": \"2001-W01\"}' WHERE check_name = 'weekly_digest'"
     )
 
-    keep(ward, examination(WELL))
+    tell_weekly(house)
 
     assert [alert.occurrences for alert in house.store.alerts.open_causes()] == [1]
     assert len(house.store.alerts.alerts(resolved=True)) == 1
+    assert house.store.session.rows("SELECT untold FROM smart_cron_alerts ORDER BY id") == [(0,), (1,)]
+
+
+def test_the_health_task_has_nothing_to_do_with_the_digest_which_the_master_tells(house: House, ward: Ward) -> None:
+    log_warning(house, "disk is slow")
+
+    assert keep(ward, examination(WELL)).faults == ()
+    assert subtypes(house) == []
+    do_chores_once(house)
+    assert subtypes(house) == ["weekly_digest"]
+
+
+def test_a_finding_and_its_alert_are_there_together_or_not_at_all(house: House, ward: Ward) -> None:
+    full = Finding(check="disk_space", status=CheckStatus.CRITICAL, message="full.", node="n")
+    house.store.session.execute("DROP TABLE smart_cron_alerts")
+
+    (fault,) = keep(ward, examination(full)).faults
+
+    assert fault.startswith("the rows and alerts could not be written")
+    assert house.store.health.latest(within=timedelta(hours=1)).findings == ()
 
 
 @pytest.fixture

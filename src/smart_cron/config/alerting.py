@@ -90,10 +90,11 @@ class ChannelConfig(RulesConfig):
 
 
 class AlertsConfig(Section):
-    """When an open alert is told again, and what counts how grave."""
+    """When an open alert is told again, and what counts how grave; `weekly_digest` mails that to `alert_email`."""
 
     reminder_minutes: int = Field(default=240, ge=1, le=100_000)
     fold_seconds: int = Field(default=60, ge=1, le=3600)
+    weekly_digest: bool = True
     severities: dict[str, str] = Field(default_factory=dict)
     email: DirectConfig = DirectConfig()
     slack: DirectConfig = DirectConfig()

@@ -40,6 +40,8 @@ class Severity(StrEnum):
 
 # The subtype of what a job elsewhere raises is this and the job's name.
 PING_PREFIX = "ping:"
+# The subtype of what is told once a week.
+WEEKLY_DIGEST = "weekly_digest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

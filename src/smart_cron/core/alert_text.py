@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from smart_cron.core.alert import Alert, Severity
+from smart_cron.core.alert import WEEKLY_DIGEST, Alert, Severity
 from smart_cron.core.alert_html import html_of
 from smart_cron.core.alert_words import (
     NAME_CHARACTERS,
@@ -193,12 +193,18 @@ def _run_rows(facts: RunFacts) -> Iterator[tuple[str, str]]:
 
 
 def _output(alert: Alert, facts: RunFacts | None) -> tuple[str, tuple[str, ...]]:
-    """Return a title and the last lines that the run, or the job elsewhere, has said."""
-    words = alert.details.get("last_words")
-    is_job = job_of(alert) is not None and isinstance(words, str)
-    said = tuple(str(words).splitlines()) if is_job else facts.last_lines if facts is not None else ()
-    lines = tuple(last_lines(said, count=LINES, width=LINE_CHARACTERS, room_bytes=LINES_BYTES))
-    return "Last words of the job" if is_job else "Last lines of its output", lines
+    """Return a title and the last lines that the run, or the job elsewhere, has said; of a week what it warned of."""
+    title, said = _said(alert, facts)
+    return title, tuple(last_lines(said, count=LINES, width=LINE_CHARACTERS, room_bytes=LINES_BYTES))
+
+
+def _said(alert: Alert, facts: RunFacts | None) -> tuple[str, tuple[str, ...]]:
+    words, warnings = alert.details.get("last_words"), alert.details.get("warnings")
+    if job_of(alert) is not None and isinstance(words, str):
+        return "Last words of the job", tuple(words.splitlines())
+    if alert.cause.subtype == WEEKLY_DIGEST and isinstance(warnings, list):
+        return "What was warned of most often", tuple(told(each) for each in warnings)
+    return "Last lines of its output", () if facts is None else facts.last_lines
 
 
 def _commands(alert: Alert) -> tuple[str, ...]:

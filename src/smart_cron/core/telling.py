@@ -54,7 +54,8 @@ def _is_news(alert: Alert) -> bool:
 
 
 def _is_to_be_reminded(alert: Alert, now: datetime, reminder_after: timedelta) -> bool:
-    if alert.acknowledged or alert.told_at is None:
+    # There is nothing to be done about information, so that nobody is reminded of it.
+    if alert.acknowledged or alert.told_at is None or alert.severity is Severity.INFO:
         return False
     return now >= alert.told_at + reminder_delay(alert.reminders, reminder_after)
 

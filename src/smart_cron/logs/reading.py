@@ -76,6 +76,51 @@ def entries_backwards(path: Path) -> Iterator[dict[str, Any]]:
         raise LogReadError(path, error.strerror or str(error)) from error
 
 
+def entries_with(path: Path, word: bytes) -> Iterator[dict[str, Any]]:
+    """Yield the entries of a plain or compressed file whose line has this word, oldest first.
+
+    A day of a million lines is looked through within a second, since only these lines are taken apart. Raise
+    LogReadError where the file cannot be read, after what could be read of it.
+    """
+    opener = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opener(path, "rb") as file:
+            for line in _lines_with(word, _blocks(file)):
+                yield parse(line.rstrip(b"\r"))
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise LogReadError(path, f"it cannot be unpacked: {error}") from error
+    except OSError as error:
+        raise LogReadError(path, error.strerror or str(error)) from error
+
+
+def _blocks(file: gzip.GzipFile | IO[bytes]) -> Iterator[bytes]:
+    total = 0
+    while block := file.read(_MAX_LINE_BYTES):
+        total += len(block)
+        if total > _MAX_UNPACKED_BYTES:
+            raise OSError(None, "it holds more than 4 GiB")
+        yield block
+
+
+def _lines_with(word: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for block in blocks:
+        whole, _, tail = (rest + block).rpartition(b"\n")
+        yield from _around(word, whole)
+        # Of an endless line its beginning is kept.
+        rest = tail[:_MAX_LINE_BYTES]
+    yield from _around(word, rest)
+
+
+def _around(word: bytes, lines: bytes) -> Iterator[bytes]:
+    found = lines.find(word)
+    while found >= 0:
+        begin, end = lines.rfind(b"\n", 0, found) + 1, lines.find(b"\n", found)
+        end = len(lines) if end < 0 else end
+        yield lines[begin:end]
+        found = lines.find(word, end)
+
+
 def _existing(path: Path) -> Path:
     packed = path.with_name(path.name + ".gz")
     return packed if not path.exists() and packed.exists() else path

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from smart_cron.core.alert import Alarm, Alert, AlertType
+from smart_cron.core.alert import Alarm, Alert, AlertType, Severity
 from smart_cron.core.alert_rules import ENDED_BY_SUCCESS
 from smart_cron.core.delivery import (
     Addition,
@@ -103,12 +103,14 @@ class Tellings:
         reminded, instants = self._reminded(marks)
         is_open = "resolved = 0 AND acknowledged = 0"
         awake = "(snoozed_until IS NULL OR snoozed_until <= %s)"
+        # There is nothing to be done about information, so that nobody is reminded of it.
+        told = f"told_severity IS NOT NULL AND severity <> '{Severity.INFO}'"
         woken = "snoozed_until <= %s AND (told_at IS NULL OR told_at < snoozed_until)"
         return [
             ("smart_cron_alerts_untold", "untold = 1", []),
             (
                 "smart_cron_alerts_open",
-                f"{is_open} AND ((told_severity IS NOT NULL AND {awake} AND ({reminded})) OR ({woken}))",
+                f"{is_open} AND (({told} AND {awake} AND ({reminded})) OR ({woken}))",
                 [now, *instants, now],
             ),
         ]

@@ -43,11 +43,13 @@ def chores(house: House) -> Sequence[Chore]:
     from smart_cron.wiring.metering import new_sampler, trace_export, write_textfile
     from smart_cron.wiring.own_health import OwnHealth
     from smart_cron.wiring.pinging import scheduler_ping, silence_watch
+    from smart_cron.wiring.weekly import tell_weekly
 
     todo = [
         Chore(name="node sample", every_seconds=60, act=new_sampler(house).sample),
         Chore(name="ping check", every_seconds=60, act=silence_watch(house).look),
         Chore(name="own health", every_seconds=60, act=OwnHealth(house).look),
+        Chore(name="weekly digest", every_seconds=300, act=partial(tell_weekly, house)),
     ]
     own_ping = scheduler_ping(house)
     if own_ping:

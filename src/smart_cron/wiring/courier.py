@@ -159,6 +159,7 @@ def courier_settings(config: Config, log: Log) -> CourierSettings:
         channels=tuple(_wanted(entries, log)),
         reminder_after=timedelta(minutes=config.alerts.reminder_minutes),
         fold=timedelta(seconds=config.alerts.fold_seconds),
+        mails_digest=config.alerts.weekly_digest,
     )
 
 

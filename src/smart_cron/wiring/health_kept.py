@@ -1,4 +1,4 @@
-"""What becomes of an examination: rows, alerts, a line a check in the health log, and once a week a digest.
+"""What becomes of an examination: rows, alerts, and a line a check in the health log.
 
 Each in a thread with a deadline, as the checks themselves: the log may lie on the mount that hangs.
 """
@@ -6,20 +6,21 @@ Each in a thread with a deadline, as the checks themselves: the log may lie on t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from smart_cron.core.alert import AlertType
+from smart_cron.core.alert import Alarm, AlertType
 from smart_cron.core.alert_rules import read_severities
 from smart_cron.core.errors import SmartCronError
 from smart_cron.core.health import FRESH, CheckStatus, Finding, LatestHealth
 from smart_cron.core.ports import Log
 from smart_cron.logs.events import open_event_log
-from smart_cron.services.health import Examination, tell, weekly
+from smart_cron.services.health import Examination, tell
 from smart_cron.services.metrics.trends import SUBTYPE, WEEK, success_rate_falls
 from smart_cron.services.patience import Attempt
+from smart_cron.store.gateway import Store
 from smart_cron.wiring.health_of import Ward
 
 # The specification's crontab line and the built-in task look at these minutes.
@@ -51,10 +52,6 @@ def keep(ward: Ward, examination: Examination) -> Kept:
     rows = Attempt(lambda: _enter(ward, examination), name="health-rows")
     faults = [_fault_of(logging, until, "the health log"), _fault_of(rows, until, "the rows and alerts")]
     attempts: list[Attempt[Any]] = [logging, rows]
-    if logging.is_over and rows.is_over and rows.fault is None:
-        # It reads the logs and enters a row: that one of them does not serve is told already.
-        attempts.append(Attempt(lambda: _digest(ward), name="health-digest"))
-        faults.append(_fault_of(attempts[-1], max(until, time.monotonic() + LEAST_SECONDS), "the weekly digest"))
     raised, resolved = rows.result or (0, 0)
     hangs = not all(attempt.is_over for attempt in attempts)
     return Kept(raised=raised, resolved=resolved, faults=tuple(filter(None, faults)), hangs=hangs)
@@ -70,14 +67,18 @@ def _fault_of(attempt: Attempt[Any], until: float, what: str) -> str:
 
 
 def _enter(ward: Ward, examination: Examination) -> tuple[int, int]:
-    store = ward.store
     try:
-        store.health.note(examination.findings)
-        told = tell(examination.findings, store.alerts, read_severities(ward.config.alerts.severities))
+        told = ward.store.session.again(lambda: _tell_findings(ward, examination))
         _tell_trends(ward)
         return told
     finally:
-        store.database.close()
+        ward.store.database.close()
+
+
+def _tell_findings(ward: Ward, examination: Examination) -> tuple[int, int]:
+    """In one transaction: there is no finding without its alert, and no alert of a finding that is nowhere."""
+    ward.store.health.note(examination.findings)
+    return tell(examination.findings, ward.store.alerts, read_severities(ward.config.alerts.severities))
 
 
 def _tell_trends(ward: Ward) -> None:
@@ -86,7 +87,12 @@ def _tell_trends(ward: Ward) -> None:
     hour = f"{now:%Y-%m-%dT%H}"
     if store.health.last_details(TRENDS, node=node).get("hour") == hour:
         return
+    # Read before: on SQLite nobody else writes while a transaction is open.
     alarms = success_rate_falls(store.rollups, now=now)
+    store.session.again(lambda: _enter_trends(store, alarms, _trends_told(len(alarms), node, hour)))
+
+
+def _enter_trends(store: Store, alarms: Sequence[Alarm], row: Finding) -> None:
     causes = [alarm.cause for alarm in alarms]
     told = [alert.cause for alert in store.alerts.open_causes(AlertType.SYSTEM_HEALTH)]
     over = [cause for cause in told if cause.subtype == SUBTYPE and cause not in causes]
@@ -94,7 +100,7 @@ def _tell_trends(ward: Ward) -> None:
     known = {*told, *store.alerts.causes_resolved_since(store.database.now() - WEEK, subtype=SUBTYPE)}
     store.alerts.raise_alarms([alarm for alarm in alarms if alarm.cause not in known])
     store.alerts.resolve_causes(over, by=TRENDS)
-    store.health.note([_trends_told(len(alarms), node, hour)])
+    store.health.note([row])
 
 
 def _trends_told(fallen: int, node: str, hour: str) -> Finding:
@@ -107,29 +113,6 @@ def _trends_told(fallen: int, node: str, hour: str) -> Finding:
         node=node,
         details={"hour": hour},
     )
-
-
-def _digest(ward: Ward) -> None:
-    try:
-        _tell_weekly(ward)
-    finally:
-        ward.store.database.close()
-
-
-def _tell_weekly(ward: Ward) -> None:
-    """Raise this week's digest, where this week had none. The row that says so is written last: at least once."""
-    node, now, store = ward.config.node_name, ward.clock.now(), ward.store
-    if not weekly.is_due(store.health.last_details(weekly.NAME, node=node), now):
-        return
-    if not weekly.has_past(ward.config.log_dir, now=now):
-        return
-    groups = weekly.grouped(weekly.warnings(ward.config.log_dir, now=now))
-    finding, alarm = weekly.digest(groups, node=node, now=now)
-    if alarm is not None:
-        # Last week's is over: one that stands open would only be counted up.
-        store.alerts.resolve_causes([alarm.cause], by=weekly.NAME)
-        store.alerts.raise_alarms([alarm])
-    store.health.note([finding])
 
 
 def _log(ward: Ward, examination: Examination) -> None:

@@ -56,6 +56,18 @@ def composed(
     return compose(kind, alerts, facts, link=link, installation="web-1", now=NOON)
 
 
+def test_the_weekly_digest_names_what_was_warned_of_most_often() -> None:
+    cause = Cause(alert_type=AlertType.SYSTEM_HEALTH, subtype="weekly_digest", node="web-1")
+    warnings = ["2 × run 1 left 2 processes", "1 × \x1b[31mclock"]
+    week = replace(FAILED, cause=cause, task_name=None, execution_id=None, details={"warnings": warnings})
+
+    text = composed(week).text
+
+    assert "What was warned of most often" in text
+    assert "2 × run 1 left 2 processes\n" in text
+    assert "\x1b" not in text
+
+
 class Tags(HTMLParser):
     """The tags and attributes of a document, and its text."""
 

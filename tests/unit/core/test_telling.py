@@ -75,6 +75,10 @@ def test_reminders_come_ever_less_often_but_daily_in_the_end() -> None:
     assert delays == [4, 8, 16, 24, 24, 24]
 
 
+def test_nobody_is_reminded_of_information() -> None:
+    assert tell(told(severity=Severity.INFO, told_severity=Severity.INFO), at=NOON + 9 * DAY) == ()
+
+
 def test_acknowledged_is_not_reminded_of_but_its_end_is_told() -> None:
     seen = told(acknowledged=True)
 

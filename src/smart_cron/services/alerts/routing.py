@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import time, timedelta
 from zoneinfo import ZoneInfo
 
-from smart_cron.core.alert import Alert, AlertType, Severity
+from smart_cron.core.alert import WEEKLY_DIGEST, Alert, AlertType, Severity
 from smart_cron.core.delivery import Address, Concern
 from smart_cron.core.telling import is_mailed
 from smart_cron.services.alerts.quiet_hours import QuietHours
@@ -63,7 +63,10 @@ class Direct:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CourierSettings:
-    """What of the settings decides about messages. `email` is the global address, empty where there is none."""
+    """What of the settings decides about messages. `email` is the global address, empty where there is none.
+
+    `mails_digest` is whether the weekly digest goes there, although it is information.
+    """
 
     node: str
     zone: ZoneInfo
@@ -73,6 +76,7 @@ class CourierSettings:
     channels: Sequence[Wanted] = ()
     reminder_after: timedelta = timedelta(hours=4)
     fold: timedelta = timedelta(seconds=60)
+    mails_digest: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,8 @@ def _all(concern: Concern, severity: Severity, settings: CourierSettings) -> Ite
         yield Receiver(Address(EMAIL, email), settings.by_email.rules)
     if concern.slack and (own or settings.by_slack.wants(alert, severity)):
         yield Receiver(Address(SLACK, concern.slack), settings.by_slack.rules)
+    if settings.mails_digest and settings.email and alert.cause.subtype == WEEKLY_DIGEST:
+        yield Receiver(Address(EMAIL, settings.email), settings.by_email.rules)
     for wanted in settings.channels:
         if wanted.wants(alert, severity, concern.group):
             yield Receiver(Address(wanted.channel), wanted.rules)

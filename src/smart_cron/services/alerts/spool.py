@@ -6,16 +6,14 @@ For the owner of that directory only: root, who follows its links, has no busine
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from smart_cron.core.delivery import Address
+from smart_cron.services.state_file import write_state_file
 
 FOLDER, FILE = "alerts", "database.json"
-MODE, FOLDER_MODE = 0o640, 0o750
 MAX_BYTES = 100_000
 
 
@@ -49,16 +47,7 @@ class Spool:
 
     def keep(self, outage: Outage) -> None:
         """Write the outage, durably and in one piece."""
-        self._file.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
-        part = self._file.with_name(f".{FILE}.{os.getpid()}")
-        with suppress(FileNotFoundError):
-            part.unlink()
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(_written(outage), file)
-            file.flush()
-            os.fsync(descriptor)
-        part.replace(self._file)
+        write_state_file(self._file, json.dumps(_written(outage)))
 
     def forget(self) -> None:
         """Take the file away: everybody who heard of it hears from the outbox from now on."""

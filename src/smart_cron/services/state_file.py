@@ -1,0 +1,50 @@
+"""Small files in the state directory that outlive their writer: written whole, durably, and closed to others."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+MODE, FOLDER_MODE = 0o640, 0o750
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def write_state_file(path: Path, text: str) -> None:
+    """Put *text* where *path* stands, in one step; its folder is made where it is missing.
+
+    Raise OSError where that cannot be, and where the folder or the one above it is not our own: root, who would follow
+    the links of another user, has no business there (SECURITY 36).
+    """
+    _require_own(os.stat(path.parent.parent), path.parent)
+    path.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        _require_own(os.fstat(folder), path.parent)
+        _put(folder, path.name, text)
+    finally:
+        os.close(folder)
+
+
+def _require_own(found: os.stat_result, folder: Path) -> None:
+    if found.st_uid != os.geteuid():
+        raise PermissionError(errno.EPERM, "it belongs to another user", str(folder))
+
+
+def _put(folder: int, name: str, text: str) -> None:
+    part = f".{name}.{os.getpid()}.{threading.get_native_id()}"
+    with suppress(FileNotFoundError):
+        os.unlink(part, dir_fd=folder)  # Of a process of the same number that was killed amid.
+    descriptor = os.open(part, _NEW, MODE, dir_fd=folder)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(part, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(part, dir_fd=folder)
+        raise

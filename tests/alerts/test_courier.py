@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import time
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -169,6 +170,28 @@ def test_what_sql_raises_is_told_and_what_sql_resolves_is_not(home: Home, box: M
 
     assert "nightly" in str(mail(box, 1)["Subject"])
     assert len(letters(home)) == 2
+
+
+def test_what_another_process_raises_is_mailed_within_seconds(home: Home, box: Mailbox) -> None:
+    """The master's own look comes each 15 s: it has just looked, since the first mail has come."""
+    raise_by_sql(home, "The disk is full")
+    home.start_master()
+    mail(box)
+    began_at = time.monotonic()
+
+    raise_by_sql(home, "The memory is used up")
+
+    mail(box, 1)
+    assert time.monotonic() - began_at < 8
+
+
+def raise_by_sql(home: Home, message: str) -> None:
+    home.sql(
+        """INSERT INTO smart_cron_alerts (alert_type, subtype, severity, message)
+         VALUES ('system_health', ?, 'critical', ?)""",
+        message,
+        message,
+    )
 
 
 def _say_nothing(connection: socket.socket) -> None:

@@ -38,7 +38,6 @@ class Session:
         self._secret = str(self.connection.settings_dict.get("PASSWORD") or "")
         self._is_sqlite = self.dialect.name == "sqlite"
         self._spelled = as_sqlite_reads_it if self._is_sqlite else as_it_is
-        self._data_version: tuple[Any, ...] | None = None
         connection_created.connect(_prepare, dispatch_uid="smart_cron.store")
 
     @property
@@ -159,11 +158,13 @@ class Session:
         return now
 
     def written_elsewhere(self) -> bool:
-        """Say whether another connection may have written since the last call; where nobody can tell, it may have."""
+        """Say whether another connection may have written since this thread's last call; if nobody can tell, yes."""
         if self.dialect.data_version_sql is None:
             return True
-        before, self._data_version = self._data_version, self.row(self.dialect.data_version_sql)
-        return before != self._data_version
+        # Of this connection alone: another thread's would be told in figures of its own, and its news be ours.
+        before: tuple[Any, ...] | None = getattr(self._threads, "data_version", None)
+        self._threads.data_version = found = self.row(self.dialect.data_version_sql)
+        return before != found
 
     def follow_by_hand(self) -> None:
         """Let this thread go over to another SQLite file by `follow_file` alone: a master must know its database."""
@@ -192,7 +193,8 @@ class Session:
             return schema.migrate(self)
 
     def close(self) -> None:
-        """Close the connection; the next use opens another."""
+        """Close the connection; the next use opens another, which may have missed what was written meanwhile."""
+        self._threads.data_version = None
         with told_in_ours(self._secret):
             self.connection.close()
 

@@ -79,6 +79,10 @@ class Tellings:
 
     # alerts ------------------------------------------------------------------------------------------------
 
+    def has_untold(self) -> bool:
+        """Say whether an alert changed since it was told; one look at an index, for who asks each second."""
+        return bool(self._numbers("smart_cron_alerts_untold", "untold = 1", [], limit=1))
+
     def has_news(self, marks: ReminderMarks) -> bool:
         """Say whether `news` would find anything; nothing is locked."""
         return any(self._numbers(*way, limit=1) for way in self._ways(marks))

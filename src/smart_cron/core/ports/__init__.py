@@ -74,7 +74,7 @@ class Database(Protocol):
         """Return the database's own clock."""
 
     def written_elsewhere(self) -> bool:
-        """Say whether another connection may have written since the last call; where nobody can tell, it may have."""
+        """Say whether another connection may have written since this thread's last call; if nobody can tell, yes."""
 
     def check(self) -> None:
         """Raise SchemaError or DatabaseUnavailableError unless server version and schema fit this code."""

@@ -24,6 +24,9 @@ from smart_cron.core.delivery import (
 class TellingStore(Protocol):
     """Alerts of which somebody may have to hear. Times are the database's own clock."""
 
+    def has_untold(self) -> bool:
+        """Say whether an alert changed since it was told; one look at an index, for who asks each second."""
+
     def has_news(self, marks: ReminderMarks) -> bool:
         """Say whether `news` would find anything; nothing is locked."""
 

@@ -40,6 +40,13 @@ class Courier:
         """Decide by these settings from the next look on; from any thread."""
         self._settings = settings
 
+    def has_untold(self) -> bool:
+        """Say whether some alert was raised, counted up or resolved since the last look: asked each second, at no cost.
+
+        Reminders and snoozes that are over are for `look`.
+        """
+        return self._database.written_elsewhere() and self._tellings.has_untold()
+
     def look(self) -> int:
         """Put everything that is to be told into the outbox; return how many letters it became or was added to."""
         letters = 0

@@ -19,7 +19,9 @@ from smart_cron.services.alerts.courier import Courier
 from smart_cron.services.alerts.outage import OutageWatch
 from smart_cron.services.alerts.sender import Sender
 
-# Alerts may also be raised by other processes, or by SQL.
+# Alerts may also be raised by other processes, or by SQL: an index is asked each second whether some are untold.
+PROBE_SECONDS = 1.0
+# Reminders, and what an earlier life has left behind, come by the clock.
 LOOK_SECONDS = 15.0
 OUTAGE_SECONDS = 3.0
 # Failures come in crowds: after a look, the next one waits for more.
@@ -76,7 +78,7 @@ class MailRoom:
         self._rung, self._stopping = threading.Event(), threading.Event()
         self._desks: dict[str, list[_Desk]] = {}
         self._lost: tuple[str, datetime] | None = None
-        self._back = self._complained = self._released = False
+        self._back = self._complained = self._released = self._probes = False
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
 
     # the bell ----------------------------------------------------------------------------------------------
@@ -120,15 +122,30 @@ class MailRoom:
     def _run(self) -> None:
         patience = 0.0
         while not self._stopping.is_set():
-            self._rung.wait(patience)
+            self._wait(patience)
             self._rung.clear()
             if not self._stopping.is_set():
                 patience = self._look()
                 self._stopping.wait(PAUSE_SECONDS)
         self._database.close()
 
+    def _wait(self, seconds: float) -> None:
+        """Wait until somebody rings, until an alert is untold, or for so long."""
+        ends_at = time.monotonic() + seconds
+        while (left := ends_at - time.monotonic()) > 0:
+            if self._is_untold() or self._rung.wait(min(left, PROBE_SECONDS)):
+                return
+
+    def _is_untold(self) -> bool:
+        """Ask only where the last look went well: a database that is in trouble is left in peace."""
+        try:
+            return self._probes and self._courier.has_untold()
+        except Exception:  # noqa: BLE001 - the look that follows says what is wrong
+            return True
+
     def _look(self) -> float:
         """Look once; return after how many seconds to look again if nobody rings."""
+        self._probes = False
         try:
             if self._outage_stands():
                 return OUTAGE_SECONDS
@@ -143,7 +160,7 @@ class MailRoom:
         except Exception as error:  # noqa: BLE001 - whatever fails here, tasks go on, and the next look may go well
             self._complain(f"{type(error).__name__}: {error}")
             return LOOK_SECONDS
-        self._complained = False
+        self._complained, self._probes = False, True
         later = [after.total_seconds() for after in due.values() if after > timedelta()]
         return min([LOOK_SECONDS, *later])
 

@@ -11,13 +11,14 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from itertools import permutations
 from pathlib import Path
-from typing import Any
 
 from tests.notify.sinks import Mailbox, mail_server, peer
 
 from benchmarks.databases import instant
+from benchmarks.elsewhere import measure_elsewhere
 from benchmarks.house import Ground, Home
 from benchmarks.lateness import quantile
+from benchmarks.mailboxes import TimedMailbox
 from benchmarks.masters import MasterProcess
 from benchmarks.options import Options
 from benchmarks.processes import wait_until
@@ -40,17 +41,6 @@ FAILS = {"failure_threshold": "1"}
 Opened = AbstractContextManager[int]
 
 
-@dataclass
-class TimedMailbox(Mailbox):
-    """A mail server that notes when each mail came."""
-
-    came_at: list[datetime] = field(default_factory=list)
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
-        self.came_at.append(datetime.now(UTC))
-        return await super().handle_DATA(server, session, envelope)
-
-
 def measure(ground: Ground, options: Options) -> list[Figure]:
     """Measure on each database."""
     return [figure for database in options.databases for figure in _measure(ground, options, database)]
@@ -58,6 +48,7 @@ def measure(ground: Ground, options: Options) -> list[Figure]:
 
 def _measure(ground: Ground, options: Options, database: str) -> Iterator[Figure]:
     yield from _latency(ground, options, database)
+    yield from measure_elsewhere(ground, options, database)
     yield from _storm(ground, options, database)
     yield from _hanging(ground, options, database)
 

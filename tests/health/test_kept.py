@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 
 from smart_cron.config import load_config
+from smart_cron.core.errors import DatabaseUnavailableError
 from smart_cron.core.health import CheckStatus, Finding
 from smart_cron.core.task import Task, TaskDefinition
+from smart_cron.services.alerts.alarm_spool import AlarmSpool
 from smart_cron.services.health import Examination
 from smart_cron.wiring import House, open_house, prepare
 from smart_cron.wiring.caretaking import do_chores_once
+from smart_cron.wiring.courier import deliver_once
 from smart_cron.wiring.health_kept import Kept, done_already, keep, slot_of
 from smart_cron.wiring.health_of import Ward, ward_of
 from smart_cron.wiring.weekly import tell_weekly
@@ -171,6 +174,34 @@ def test_without_a_database_the_log_is_still_written(house: House, ward: Ward) -
     (log,) = house.config.log_dir.glob("health-*.log")
     assert "memory: well." in log.read_text()
     assert house.store.health.latest(within=timedelta(hours=1)).findings == ()
+
+
+def test_what_is_wrong_without_a_database_waits_for_the_master(house: House, ward: Ward) -> None:
+    full = Finding(check="disk_space", status=CheckStatus.CRITICAL, message="full.", node="n")
+    down = Finding(check="database", status=CheckStatus.CRITICAL, message="refused.", node="n")
+
+    kept = keep(ward, examination(WELL, full, down, has_database=False))
+
+    assert len(kept.faults) == 1
+    # That the database is away its master tells of itself.
+    assert [each.alarm.message for each in AlarmSpool(house.config.state_dir).all()] == ["full."]
+    deliver_once(house)
+    assert subtypes(house) == ["disk_space"]
+
+
+def test_what_a_database_that_is_gone_amid_did_not_take_waits_for_the_master(
+    house: House, ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise DatabaseUnavailableError("the server is gone.")
+
+    monkeypatch.setattr(house.store.health, "note", refuse)
+    full = Finding(check="disk_space", status=CheckStatus.CRITICAL, message="full.", node="n")
+
+    (fault,) = keep(ward, examination(full)).faults
+
+    assert "the server is gone" in fault
+    assert [each.alarm.message for each in AlarmSpool(house.config.state_dir).all()] == ["full."]
 
 
 def test_what_cannot_be_entered_is_said(house: House, ward: Ward) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from smart_cron import SmartCronAlert
 from smart_cron.config import load_config
 from smart_cron.core.errors import DatabaseUnavailableError, InvalidInputError, UnknownAlertError
 from smart_cron.core.task import TaskDefinition
+from smart_cron.services.alerts.alarm_spool import AlarmSpool
 from smart_cron.wiring import House, channels, open_house, prepare
 
 FAILURE = {"alert_type": "task_failure", "message": "Payment export failed"}
@@ -149,6 +151,20 @@ def test_where_the_database_does_not_serve_there_is_no_number(house: House, monk
     monkeypatch.setattr(house.store.alerts, "raise_alarms", refuse)
 
     assert SmartCronAlert(house).create_alert(FAILURE) is None
+    (spooled,) = AlarmSpool(house.config.state_dir).all()
+    assert spooled.alarm.message == "Payment export failed"
+
+
+def test_without_a_database_an_alert_waits_for_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"mysql://smart_cron@127.0.0.1:{taken.getsockname()[1]}/smart_cron"
+        monkeypatch.setenv("SMART_CRON_DATABASE__URL", url)
+
+        assert SmartCronAlert().create_alert({**FAILURE, "task_name": "export"}) is None
+
+    (spooled,) = AlarmSpool(house.config.state_dir).all()
+    assert (spooled.alarm.task_name, spooled.alarm.severity) == ("export", "error")
 
 
 def test_mail_is_of_one_alert_or_of_all_that_are_active(

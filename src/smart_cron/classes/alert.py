@@ -11,6 +11,7 @@ from smart_cron.core.alert import Alarm, AlertType, Cause, Severity
 from smart_cron.core.alert_columns import alert_columns
 from smart_cron.core.alert_rules import read_severities
 from smart_cron.core.errors import DatabaseUnavailableError, InvalidInputError, UnknownTaskError
+from smart_cron.services.alerts.alarm_spool import AlarmSpool
 from smart_cron.wiring import House, open_house
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class SmartCronAlert:
     """Alert management. *db* is a House, or None for the one that the settings name."""
 
     def __init__(self, db: House | None = None, logger: SmartCronLogger | None = None) -> None:
-        self._house = open_house() if db is None else db
+        self._house = _own_house() if db is None else db
         self._logger = logger
 
     def create_alert(self, data: Mapping[str, Any]) -> int | None:
@@ -46,19 +47,30 @@ class SmartCronAlert:
         *data* has `alert_type` (one of the specification's seven) and `message`, and may have `severity` (else as the
         settings say for this type), `task_id` or `task_name`, `execution_id`, `subtype`, `node` and `details` (a
         mapping). Raise InvalidInputError for anything else, all faults at once. Return None where the database does
-        not serve: the logger is told, since nobody else can be.
+        not serve: the alert is spooled in the state directory, told from there by this node's master, and entered
+        when the database is back. Where that cannot be, either, the logger is told.
         """
         _refuse([*_problems(data)])
         try:
-            (number,) = self._house.store.alerts.raise_alarms([self._alarm(data)])
+            (number,) = self._house.store.alerts.raise_alarms([self._alarm(data, *self._task(data))])
         except DatabaseUnavailableError as error:
-            self._log("An alert could not be written", {"message": data["message"], "reason": error.message})
+            self._spool(data, error.message)
             return None
         return number
 
-    def _alarm(self, data: Mapping[str, Any]) -> Alarm:
+    def _spool(self, data: Mapping[str, Any], reason: str) -> None:
+        alarm = self._alarm(data, data.get("task_id"), data.get("task_name"))
+        context = {"message": data["message"], "reason": reason}
+        try:
+            AlarmSpool(self._house.config.state_dir).put(alarm, at=self._house.clock.now())
+        except OSError as error:
+            context["spool"] = error.strerror or str(error)
+            self._log("An alert could not be written", context)
+        else:
+            self._log("An alert waits for the database", context)
+
+    def _alarm(self, data: Mapping[str, Any], task_id: int | None, task_name: str | None) -> Alarm:
         alert_type = AlertType(data["alert_type"])
-        task_id, task_name = self._task(data)
         found = Severity(data["severity"]) if data.get("severity") else None
         usual = read_severities(self._house.config.alerts.severities).of(alert_type)
         return Alarm(
@@ -115,6 +127,14 @@ class SmartCronAlert:
             self._logger.critical(message, dict(context))
         else:
             self._house.log.critical(message, **context)
+
+
+def _own_house() -> House:
+    """Return the house that the settings name, its database away or not: an alert may be raised all the same."""
+    try:
+        return open_house()
+    except DatabaseUnavailableError:
+        return open_house(check_schema=False)
 
 
 def _refuse(problems: list[str]) -> None:

@@ -208,6 +208,8 @@ def _said(alert: Alert, facts: RunFacts | None) -> tuple[str, tuple[str, ...]]:
 
 
 def _commands(alert: Alert) -> tuple[str, ...]:
+    if not alert.id:
+        return ()  # The database is away: there is no alert yet that could be shown.
     look, job = f"smart-cron alert show {alert.id}", job_of(alert)
     if job is not None:
         return (look, f"smart-cron ping show {job}")
@@ -236,7 +238,7 @@ def _of_many(
         listed=tuple(listed),
         unlisted=unlisted,
         link=link,
-        commands=("smart-cron alert list",),
+        commands=("smart-cron alert list",) if any(alert.id for alert in alerts) else (),
         quieting=() if kind is MessageKind.RECOVERY else tuple(quieting(alerts, at_most=NAMED)),
         footer=footer,
     )

@@ -173,7 +173,7 @@ def _group(alerts: Sequence[Alert]) -> tuple[str, str]:
 
 
 def quieting(alerts: Sequence[Alert], *, at_most: int) -> Iterator[str]:
-    """Yield the command that ends the reminders of what is open."""
-    numbers = [str(alert.id) for alert in alerts if not (alert.resolved or alert.acknowledged)]
+    """Yield the command that ends the reminders of what is open and has a number already."""
+    numbers = [str(alert.id) for alert in alerts if alert.id and not (alert.resolved or alert.acknowledged)]
     if numbers and len(numbers) <= at_most:
         yield f"smart-cron alert ack {' '.join(numbers)}"

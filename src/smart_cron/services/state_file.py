@@ -5,25 +5,27 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 MODE, FOLDER_MODE = 0o640, 0o750
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def write_state_file(path: Path, text: str) -> None:
-    """Put *text* where *path* stands, in one step; its folder is made where it is missing.
+@contextmanager
+def own_folder(path: Path) -> Iterator[int]:
+    """Open a folder of ours in the state directory, made where it is missing; yield its descriptor.
 
-    Raise OSError where that cannot be, and where the folder or the one above it is not our own: root, who would follow
-    the links of another user, has no business there (SECURITY 36).
+    Raise OSError where that cannot be, and where it or the one above it is not our own: root, who would follow the
+    links of another user, has no business there (SECURITY 36).
     """
-    _require_own(os.stat(path.parent.parent), path.parent)
-    path.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    _require_own(os.stat(path.parent), path)
+    path.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        _require_own(os.fstat(folder), path.parent)
-        _put(folder, path.name, text)
+        _require_own(os.fstat(folder), path)
+        yield folder
     finally:
         os.close(folder)
 
@@ -33,7 +35,14 @@ def _require_own(found: os.stat_result, folder: Path) -> None:
         raise PermissionError(errno.EPERM, "it belongs to another user", str(folder))
 
 
-def _put(folder: int, name: str, text: str) -> None:
+def write_state_file(path: Path, text: str) -> None:
+    """Put *text* where *path* stands, in one step, in a folder as `own_folder` opens it. Raise OSError."""
+    with own_folder(path.parent) as folder:
+        write_in(folder, path.name, text)
+
+
+def write_in(folder: int, name: str, text: str) -> None:
+    """Put *text* under this name in an open folder, in one step. Raise OSError where that cannot be."""
     part = f".{name}.{os.getpid()}.{threading.get_native_id()}"
     with suppress(FileNotFoundError):
         os.unlink(part, dir_fd=folder)  # Of a process of the same number that was killed amid.

@@ -130,7 +130,8 @@ def link_of(config: Config, alerts: Sequence[Alert]) -> str:
     base = config.alerts.dashboard_url.rstrip("/")
     if not base:
         return ""
-    return f"{base}/alerts/{alerts[0].id}" if len(alerts) == 1 else f"{base}/alerts"
+    # What the database has not taken yet has no number.
+    return f"{base}/alerts/{alerts[0].id}" if len(alerts) == 1 and alerts[0].id else f"{base}/alerts"
 
 
 def message_of(

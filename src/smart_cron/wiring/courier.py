@@ -15,7 +15,10 @@ from smart_cron.core.errors import InvalidInputError
 from smart_cron.core.message import DeliveryError, Message, MessageKind, RunFacts
 from smart_cron.core.ports import Log
 from smart_cron.core.ports.messages import Channel
+from smart_cron.services.alerts.alarm_desk import AlarmDesk
+from smart_cron.services.alerts.alarm_spool import AlarmSpool
 from smart_cron.services.alerts.courier import Courier
+from smart_cron.services.alerts.direct_post import DirectPost
 from smart_cron.services.alerts.facts import FactFinder
 from smart_cron.services.alerts.mail_room import MailRoom
 from smart_cron.services.alerts.outage import OutageWatch
@@ -119,6 +122,22 @@ class _Builder:
             settings=self.settings,
             compose=self._message,
             open_channel=self._open,
+            clock=house.clock,
+            log=house.log,
+            alarms=self._alarm_desk(),
+        )
+
+    def _alarm_desk(self) -> AlarmDesk:
+        house, store = self._house, self._house.store
+        return AlarmDesk(
+            spool=AlarmSpool(house.config.state_dir),
+            database=store.database,
+            alerts=store.alerts,
+            tasks=store.tasks,
+            tellings=store.tellings,
+            settings=self.settings,
+            compose=self._message,
+            post=DirectPost(open_channel=self._open, clock=house.clock, log=house.log),
             clock=house.clock,
             log=house.log,
         )

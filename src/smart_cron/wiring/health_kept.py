@@ -13,11 +13,13 @@ from typing import Any
 
 from smart_cron.core.alert import Alarm, AlertType
 from smart_cron.core.alert_rules import read_severities
-from smart_cron.core.errors import SmartCronError
+from smart_cron.core.errors import DatabaseUnavailableError, SmartCronError
 from smart_cron.core.health import FRESH, CheckStatus, Finding, LatestHealth
 from smart_cron.core.ports import Log
 from smart_cron.logs.events import open_event_log
-from smart_cron.services.health import Examination, tell
+from smart_cron.services.alerts.alarm_spool import AlarmSpool
+from smart_cron.services.health import DATABASE, Examination, tell
+from smart_cron.services.health.telling import graded
 from smart_cron.services.metrics.trends import SUBTYPE, WEEK, success_rate_falls
 from smart_cron.services.patience import Attempt
 from smart_cron.store.gateway import Store
@@ -44,14 +46,19 @@ def keep(ward: Ward, examination: Examination) -> Kept:
     until = time.monotonic() + max(LEAST_SECONDS, ward.config.health.probe_seconds / 2)
     logging = Attempt(lambda: _log(ward, examination), name="health-log")
     if not examination.has_database:
+        spooling = Attempt(lambda: _spool(ward, examination), name="health-spool")
         faults = [
             _fault_of(logging, until, "the health log"),
             "the database does not serve: nothing was entered and no alert raised there.",
+            _fault_of(spooling, until, "what is to be told without it"),
         ]
-        return Kept(faults=tuple(filter(None, faults)), hangs=not logging.is_over)
+        return Kept(faults=tuple(filter(None, faults)), hangs=not (logging.is_over and spooling.is_over))
     rows = Attempt(lambda: _enter(ward, examination), name="health-rows")
     faults = [_fault_of(logging, until, "the health log"), _fault_of(rows, until, "the rows and alerts")]
     attempts: list[Attempt[Any]] = [logging, rows]
+    if not rows.is_over or isinstance(rows.fault, DatabaseUnavailableError):
+        attempts.append(Attempt(lambda: _spool(ward, examination), name="health-spool"))
+        faults.append(_fault_of(attempts[-1], time.monotonic() + LEAST_SECONDS, "what is to be told without it"))
     raised, resolved = rows.result or (0, 0)
     hangs = not all(attempt.is_over for attempt in attempts)
     return Kept(raised=raised, resolved=resolved, faults=tuple(filter(None, faults)), hangs=hangs)
@@ -64,6 +71,17 @@ def _fault_of(attempt: Attempt[Any], until: float, what: str) -> str:
         return ""
     reason = attempt.fault.message if isinstance(attempt.fault, SmartCronError) else repr(attempt.fault)
     return f"{what} could not be written: {reason}"
+
+
+def _spool(ward: Ward, examination: Examination) -> None:
+    """Leave what is wrong to the master, which tells it without the database and enters it later.
+
+    That the database is away it tells of itself. Raise OSError where there is no place for it.
+    """
+    spool, now = AlarmSpool(ward.config.state_dir), ward.clock.now()
+    for alarm in graded(examination.findings, read_severities(ward.config.alerts.severities)):
+        if alarm.cause.subtype != DATABASE:
+            spool.put(alarm, at=now)
 
 
 def _enter(ward: Ward, examination: Examination) -> tuple[int, int]:

@@ -56,6 +56,13 @@ def composed(
     return compose(kind, alerts, facts, link=link, installation="web-1", now=NOON)
 
 
+def test_what_the_database_has_not_taken_yet_names_no_command_with_its_number() -> None:
+    nameless = replace(FAILED, id=0)
+
+    assert "smart-cron alert" not in composed(nameless).text
+    assert "smart-cron alert" not in composed(nameless, nameless).text
+
+
 def test_the_weekly_digest_names_what_was_warned_of_most_often() -> None:
     cause = Cause(alert_type=AlertType.SYSTEM_HEALTH, subtype="weekly_digest", node="web-1")
     warnings = ["2 × run 1 left 2 processes", "1 × \x1b[31mclock"]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from smart_cron.core.alert import Alarm, Alert, AlertType, Cause, Severity
 from smart_cron.core.delivery import Address, Concern, NewLetter
 from smart_cron.core.errors import DatabaseError
-from smart_cron.core.message import DeliveryError, Message, MessageKind
+from smart_cron.core.message import MessageKind
 from smart_cron.core.ports import Clock, Database, Log
 from smart_cron.core.ports.messages import Channel
 from smart_cron.core.ports.outbox import TellingStore
-from smart_cron.core.telling import next_try_after
+from smart_cron.services.alerts.alarm_desk import AlarmDesk
+from smart_cron.services.alerts.direct_post import DirectPost
 from smart_cron.services.alerts.routing import CourierSettings, receivers
 from smart_cron.services.alerts.spool import Outage, Spool
 from smart_cron.services.alerts.writing import Compose
@@ -37,15 +39,18 @@ class OutageWatch:
         open_channel: Callable[[str], Channel],
         clock: Clock,
         log: Log,
+        alarms: AlarmDesk | None = None,
     ) -> None:
         self._spool, self._database, self._tellings, self._settings = spool, database, tellings, settings
-        self._compose, self._open_channel, self._clock, self._log = compose, open_channel, clock, log
-        self._tries: dict[Address, tuple[int, datetime]] = {}
+        self._compose, self._clock, self._log, self._alarms = compose, clock, log, alarms
+        self._post = DirectPost(open_channel=open_channel, clock=clock, log=log)
         self._lasts = False
 
     def adopt(self, settings: CourierSettings) -> None:
         """Tell by these settings from the next look on; from any thread."""
         self._settings = settings
+        if self._alarms is not None:
+            self._alarms.adopt(settings)
 
     def lost(self, reason: str, *, since: datetime) -> None:
         """Note that the database does not serve, until `back` says so: it may answer, and take nothing."""
@@ -64,15 +69,25 @@ class OutageWatch:
             self._log.error("Outage of the database cannot be noted", reason=error.strerror)
 
     def look(self) -> bool:
-        """Tell of an outage that lasts, and of its end; return whether one stands. Never raises DatabaseError."""
+        """Tell of an outage that lasts, and of its end; return whether one stands. Never raises DatabaseError.
+
+        Alarms that the database could not take are told while it stands, and entered when none does.
+        """
         outage = self._spool.outage()
-        if outage is None:
-            return False
-        if not self._lasts and self._is_over(outage):
+        if outage is None or (not self._lasts and self._is_over(outage)):
+            self._enter_alarms()
             return False
         if self._clock.now() - outage.since >= PATIENCE:
             self._tell(outage)
+        if self._alarms is not None:
+            self._alarms.tell()
         return True
+
+    def _enter_alarms(self) -> None:
+        # Where the database is away after all, whoever looks next says so.
+        with suppress(DatabaseError):
+            if self._alarms is not None:
+                self._alarms.enter()
 
     def _is_over(self, outage: Outage) -> bool:
         try:
@@ -87,35 +102,14 @@ class OutageWatch:
         alert = self._alert(outage)
         message = self._compose(MessageKind.ALERT, [alert], None)
         for address in self._addresses(alert):
-            if address in outage.told or not self._may_try(address):
+            if address in outage.told or not self._post.may_send(address):
                 continue
-            try:
-                self._send_to(address, message)
-            except DeliveryError as error:
-                self._put_off(address, error)
-            except Exception as error:  # noqa: BLE001 - a channel that breaks keeps nobody else from hearing of it
-                self._put_off(address, DeliveryError(f"{type(error).__name__}: {error}", permanent=False))
-            else:
+            if self._post.send(address, message):
                 outage = outage.told_to(address, self._clock.now())
                 self._keep(outage)
 
     def _addresses(self, alert: Alert) -> Sequence[Address]:
         return [each.address for each in receivers(Concern(alert=alert), alert.severity, self._settings)]
-
-    def _send_to(self, address: Address, message: Message) -> None:
-        channel = self._open_channel(address.channel)
-        try:
-            channel.send(message, target=address.target or "")
-        finally:
-            channel.close()
-
-    def _may_try(self, address: Address) -> bool:
-        return address not in self._tries or self._clock.now() >= self._tries[address][1]
-
-    def _put_off(self, address: Address, error: DeliveryError) -> None:
-        tries = self._tries.get(address, (0, self._clock.now()))[0] + 1
-        self._tries[address] = (tries, self._clock.now() + next_try_after(tries))
-        self._log.error("Message was not taken", channel=address.channel, attempt=tries, reason=str(error))
 
     def _alert(self, outage: Outage) -> Alert:
         alarm = self._alarm(outage)
@@ -149,7 +143,7 @@ class OutageWatch:
         else:
             self._enter(outage, outage.told_at)
         self._spool.forget()
-        self._tries.clear()
+        self._post.forget()
 
     def _enter(self, outage: Outage, told_at: datetime) -> None:
         alarm = self._alarm(outage)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from smart_cron.core.alert import Alarm
 from smart_cron.core.alert_rules import USUAL_SEVERITIES, Severities
 from smart_cron.core.health import Finding, alarms_of, causes_over
 from smart_cron.core.ports.alerts import AlertStore
@@ -17,8 +18,11 @@ def tell(findings: Sequence[Finding], alerts: AlertStore, severities: Severities
 
     *severities* are what the settings say instead of what was found.
     """
-    alarms = alarms_of(findings)
-    graded = [replace(each, severity=severities.of(each.cause.alert_type, each.severity)) for each in alarms]
-    raised = alerts.raise_alarms(graded)
+    raised = alerts.raise_alarms(graded(findings, severities))
     over = alerts.resolve_causes(causes_over(findings), by=BY)
     return len(raised), len(over)
+
+
+def graded(findings: Sequence[Finding], severities: Severities = USUAL_SEVERITIES) -> list[Alarm]:
+    """Return what is to be raised for these, as grave as the settings say."""
+    return [replace(each, severity=severities.of(each.cause.alert_type, each.severity)) for each in alarms_of(findings)]

@@ -15,6 +15,8 @@ from tests.alerts.conftest import mail_settings
 from tests.engine.conftest import DEADLINE_SECONDS, Home, MakeHome, wait_until
 from tests.notify.sinks import Mailbox, mail_server, peer
 
+from smart_cron import SmartCronAlert
+
 pytestmark = pytest.mark.slow
 
 
@@ -183,6 +185,26 @@ def test_what_another_process_raises_is_mailed_within_seconds(home: Home, box: M
 
     mail(box, 1)
     assert time.monotonic() - began_at < 8
+
+
+def test_a_mail_on_demand_says_what_every_other_says_and_is_tried_again(home: Home, box: Mailbox) -> None:
+    home.run_now(home.add("nightly", "echo cannot reach the bank >&2; exit 3"))
+    home.once()
+    (alert,) = home.house.store.alerts.alerts()
+    ours = SmartCronAlert(home.house)
+
+    assert ours.send_email_notification("boss@example.com", alert.id)
+    box.rcpt = "451 greylisted, try again later"
+    assert not ours.send_email_notification("boss@example.com", alert.id)
+    box.rcpt = ""
+
+    for words in ("cannot reach the bank", "Exit code", "Attempt", "Slot"):
+        assert words in text(mail(box))
+    assert letters(home) == [("alert", "boss@example.com", "sent", 1), ("alert", "boss@example.com", "pending", 1)]
+    home.sql("UPDATE smart_cron_deliveries SET next_attempt_at = '2026-01-01 00:00:00.000000' WHERE status = 'pending'")
+    home.once()
+    assert "cannot reach the bank" in text(mail(box, 1))
+    await_letters(home, [("alert", "boss@example.com", "sent", 1), ("alert", "boss@example.com", "sent", 2)])
 
 
 def raise_by_sql(home: Home, message: str) -> None:

@@ -15,7 +15,8 @@ from smart_cron.core.errors import ConfigError
 from smart_cron.core.message import DeliveryError, Message, MessageKind
 from smart_cron.services.notify.tested import FILE, TestResult, last_tests, remember
 from smart_cron.wiring import open_house, prepare
-from smart_cron.wiring.channels import channel_problems, channels_of, mail_server_of, message_of, send_alert_mail
+from smart_cron.wiring.channels import channel_problems, channels_of, mail_server_of, message_of
+from smart_cron.wiring.courier import send_alert_mail
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CANARY = "canary-7c1f"

@@ -15,7 +15,7 @@ from smart_cron.config import load_config
 from smart_cron.core.errors import DatabaseUnavailableError, InvalidInputError, UnknownAlertError
 from smart_cron.core.task import TaskDefinition
 from smart_cron.services.alerts.alarm_spool import AlarmSpool
-from smart_cron.wiring import House, channels, open_house, prepare
+from smart_cron.wiring import House, courier, open_house, prepare
 
 FAILURE = {"alert_type": "task_failure", "message": "Payment export failed"}
 
@@ -177,7 +177,7 @@ def test_mail_is_of_one_alert_or_of_all_that_are_active(
         sent.append((email, list(alert_ids)))
         return bool(alert_ids)
 
-    monkeypatch.setattr(channels, "send_alert_mail", send)
+    monkeypatch.setattr(courier, "send_alert_mail", send)
     one, two = alerts.create_alert(FAILURE), alerts.create_alert({"alert_type": "memory", "message": "full"})
 
     assert alerts.send_email_notification("ops@example.org", one)
@@ -196,7 +196,7 @@ def test_the_documented_example_runs(
 ) -> None:
     text = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text()
     example = text.partition("```python\n")[2].partition("```")[0]
-    monkeypatch.setattr(channels, "send_alert_mail", lambda *_: True)
+    monkeypatch.setattr(courier, "send_alert_mail", lambda *_: True)
     SmartCronAlert(house).create_alert(FAILURE)
 
     exec(compile(example, "docs/alerts.md", "exec"), {})

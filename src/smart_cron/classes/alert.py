@@ -97,9 +97,11 @@ class SmartCronAlert:
     def send_email_notification(self, email: str, alert_id: int | None = None) -> bool:
         """Mail an alert, or all active ones, to an address now; False where there is none or it was not taken.
 
+        What is refused for now a master tries again, as any other message; `smart-cron alert show` has the words.
+
         Raise InvalidInputError for what is no address, UnknownAlertError for a number that no alert has.
         """
-        from smart_cron.wiring.channels import send_alert_mail
+        from smart_cron.wiring.courier import send_alert_mail
 
         _refuse([*_address_problems(email)])
         numbers = [alert["id"] for alert in self.get_active_alerts()] if alert_id is None else [alert_id]

@@ -6,8 +6,9 @@ import json
 from datetime import timedelta
 
 from smart_cron.core.alert import Severity
-from smart_cron.core.delivery import DeliveryStatus
+from smart_cron.core.delivery import DeliveryStatus, NewLetter
 from smart_cron.core.message import MessageKind
+from smart_cron.store.dialects import Dialect
 from smart_cron.store.session import Session
 
 LETTERS = "smart_cron_deliveries"
@@ -34,6 +35,21 @@ def read_numbers(text: str | None) -> tuple[int, ...]:
         return ()
     known = found if isinstance(found, list) else []
     return tuple(number for number in known if type(number) is int and 0 < number <= LARGEST_NUMBER)
+
+
+def letter_row(letter: NewLetter, dialect: Dialect) -> dict[str, object]:
+    """Return the columns of a letter that is put in."""
+    return {
+        "kind": str(letter.kind),
+        "channel": letter.address.channel,
+        "target": letter.address.target,
+        "severity": str(letter.severity),
+        "fold_key": letter.fold_key,
+        "subject": "",
+        "alert_ids": json.dumps(letter.alert_ids),
+        "alert_count": len(letter.alert_ids),
+        "next_attempt_at": dialect.instant(letter.due_at),
+    }
 
 
 def given_up(session: Session, *, within: timedelta) -> int:

@@ -12,14 +12,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from smart_cron.core.alert import Alert, Severity
-from smart_cron.core.delivery import PING_CHANNEL, Address, Delivered, DeliveryStatus, Letter, OutboxCounts
+from smart_cron.core.delivery import (
+    PING_CHANNEL,
+    Address,
+    Delivered,
+    DeliveryStatus,
+    Letter,
+    NewLetter,
+    OutboxCounts,
+)
 from smart_cron.core.message import MessageKind
 from smart_cron.core.run import ErrorType, Settlement
 from smart_cron.core.telling import next_try_after
 from smart_cron.store import alert_rows
 from smart_cron.store.bulk import InsertEach, placeholders, storable
 from smart_cron.store.dialects import TEXT
-from smart_cron.store.letter_rows import LETTERS, given_up, read_kind, read_numbers, read_severity
+from smart_cron.store.letter_rows import LETTERS, given_up, letter_row, read_kind, read_numbers, read_severity
 from smart_cron.store.session import Session
 
 _LETTERS = LETTERS
@@ -138,6 +146,20 @@ class Outbox:
             alert_ids=read_numbers(row[7]),
             last_error=row[8],
         )
+
+    def post_taken(self, letter: NewLetter, *, by: str, seconds: float) -> Letter:
+        """Put a letter in that its writer sends at once: nobody else takes it for so long, and whoever does after."""
+        until = self._instant(self._session.now() + timedelta(seconds=seconds))
+        values = letter_row(letter, self._session.dialect) | {
+            "next_attempt_at": until, "leased_until": until, "leased_by": by[:100], "attempts": 1,
+        }  # fmt: skip
+        marks = ", ".join(["%s"] * len(values))
+        number = self._session.insert(
+            f"INSERT INTO {_LETTERS} ({', '.join(values)}) VALUES ({marks})", list(values.values())
+        )
+        found = self._letter(number)
+        assert found is not None
+        return found
 
     def release(self, by: str) -> int:
         """Give back what an earlier life of *by* had taken; return how many letters.

@@ -23,7 +23,7 @@ from smart_cron.core.message import MessageKind
 from smart_cron.store import alert_rows
 from smart_cron.store.bulk import InsertEach, UpdateEach, placeholders
 from smart_cron.store.dialects import INSTANT, INT, TEXT
-from smart_cron.store.letter_rows import LETTERS, read_kind, read_numbers, read_severity
+from smart_cron.store.letter_rows import LETTERS, letter_row, read_kind, read_numbers, read_severity
 from smart_cron.store.record_rows import MESSAGE_CHARACTERS, fitting
 from smart_cron.store.session import Session
 
@@ -219,25 +219,12 @@ class Tellings:
 
     def post(self, *, letters: Sequence[NewLetter], additions: Sequence[Addition], told: Sequence[Told]) -> None:
         """Put letters in, add to those that wait, and note what was told: in the caller's transaction."""
-        _POST.run(self._session, [self._letter(letter) for letter in letters])
+        _POST.run(self._session, [letter_row(letter, self._session.dialect) for letter in letters])
         added = _ADD.run(self._session, [_added(each) for each in sorted(additions, key=lambda each: each.letter_id)])
         if added != len(additions):
             raise DatabaseConflictError("a letter was taken to be sent while it was being added to.")
         # Last, in the order of their numbers: the engine may wait for these rows, and not for long.
         _TELL.run(self._session, [self._told(each) for each in sorted(told, key=lambda each: each.alert_id)])
-
-    def _letter(self, letter: NewLetter) -> dict[str, object]:
-        return {
-            "kind": str(letter.kind),
-            "channel": letter.address.channel,
-            "target": letter.address.target,
-            "severity": str(letter.severity),
-            "fold_key": letter.fold_key,
-            "subject": "",
-            "alert_ids": json.dumps(letter.alert_ids),
-            "alert_count": len(letter.alert_ids),
-            "next_attempt_at": self._instant(letter.due_at),
-        }
 
     def _told(self, told: Told) -> dict[str, object]:
         return {

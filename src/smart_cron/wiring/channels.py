@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_network
-from typing import TYPE_CHECKING, Protocol
 
 from smart_cron.config import Config
 from smart_cron.config.alerting import ChannelConfig
@@ -27,10 +26,6 @@ from smart_cron.services.notify.slack import SlackChannel
 from smart_cron.services.notify.web_call import WebCaller
 from smart_cron.services.notify.webhook import WebhookChannel
 from smart_cron.wiring.addresses import address_fault, apprise_fault
-
-if TYPE_CHECKING:
-    from smart_cron.core.ports import Clock, Log
-    from smart_cron.store.gateway import Store
 
 IMPLIED = ("email", "slack", "ping")
 # How many times the timeout of one step a whole mail may take.
@@ -49,19 +44,6 @@ class ChannelEntry:
     settings: ChannelConfig | None
     fault: str | None
     open: Callable[[], Channel]
-
-
-class Mailer(Protocol):
-    """What mailing an alert takes of the House, which is built above this room."""
-
-    @property
-    def config(self) -> Config: ...
-    @property
-    def store(self) -> Store: ...
-    @property
-    def clock(self) -> Clock: ...
-    @property
-    def log(self) -> Log: ...
 
 
 def channels_of(config: Config) -> Mapping[str, ChannelEntry]:
@@ -139,27 +121,6 @@ def message_of(
 ) -> Message:
     """Return the message about these alerts, with this installation's name and links."""
     return compose(kind, alerts, facts, link=link_of(config, alerts), installation=installation_of(config), now=now)
-
-
-def send_alert_mail(house: Mailer, email: str, alert_ids: Sequence[int]) -> bool:
-    """Mail these alerts to an address now; False where there is none of them, or where the mail was not taken.
-
-    Raise UnknownAlertError where a number belongs to no alert. What went wrong is in the log.
-    """
-    alerts = [house.store.alerts.get(alert_id) for alert_id in alert_ids]
-    if not alerts:
-        return False
-    message = message_of(house.config, MessageKind.ALERT, alerts, now=house.clock.now())
-    channel = channels_of(house.config)["email"].open()
-    try:
-        answer = channel.send(message, target=email)
-    except DeliveryError as error:
-        house.log.error("Alert mail was not taken", alerts=list(alert_ids), reason=str(error))
-        return False
-    finally:
-        channel.close()
-    house.log.info("Alert mail sent", alerts=list(alert_ids), answer=answer)
-    return True
 
 
 def _implied(config: Config, name: str) -> ChannelEntry:

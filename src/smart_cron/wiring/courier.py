@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +12,7 @@ from zoneinfo import ZoneInfo
 from smart_cron.config import Config
 from smart_cron.config.alerting import DirectConfig, RulesConfig
 from smart_cron.core.alert import Alert, Severity
+from smart_cron.core.delivery import Address, DeliveryStatus, NewLetter
 from smart_cron.core.errors import InvalidInputError
 from smart_cron.core.message import DeliveryError, Message, MessageKind, RunFacts
 from smart_cron.core.ports import Log
@@ -23,7 +25,7 @@ from smart_cron.services.alerts.facts import FactFinder
 from smart_cron.services.alerts.mail_room import MailRoom
 from smart_cron.services.alerts.outage import OutageWatch
 from smart_cron.services.alerts.quiet_hours import QuietHours, read_quiet_hours, read_time
-from smart_cron.services.alerts.routing import CourierSettings, Direct, Rules, Wanted
+from smart_cron.services.alerts.routing import EMAIL, CourierSettings, Direct, Rules, Wanted
 from smart_cron.services.alerts.sender import LEASE_SECONDS, Sender
 from smart_cron.services.alerts.spool import Spool
 from smart_cron.services.alerts.writing import Writer
@@ -33,6 +35,8 @@ from smart_cron.wiring.channels import IMPLIED, ChannelEntry, channels_of, messa
 PASS_SECONDS = 10.0
 # A mail may take some steps, each with the timeout of the settings: nobody else may take it up meanwhile.
 STEPS = 5
+# No cause: nothing else is folded into what a person asked for.
+ASKED_FOR = "asked for"
 
 
 class Mail:
@@ -74,6 +78,30 @@ def deliver_once(house: House, *, seconds: float = PASS_SECONDS) -> None:
     threads = [_sending(house, builder.sender(channel), ends_at) for channel in due]
     for thread in threads:
         thread.join(max(0.0, ends_at - time.monotonic()))
+
+
+def send_alert_mail(house: House, email: str, alert_ids: Sequence[int]) -> bool:
+    """Mail these alerts to an address now, with what is known of their run; return whether the server took it.
+
+    It goes through the outbox: what is refused for now is tried again by a master, and the words of the server stand in
+    `alert show`. False, too, where there are none of these alerts. Raise UnknownAlertError where a number belongs to no
+    alert.
+    """
+    alerts = [house.store.alerts.get(alert_id) for alert_id in alert_ids]
+    if not alerts:
+        return False
+    letter = NewLetter(
+        address=Address(EMAIL, email),
+        kind=MessageKind.ALERT,
+        severity=min((alert.severity for alert in alerts), key=lambda each: each.rank),
+        fold_key=ASKED_FOR,
+        due_at=house.store.database.now(),
+        alert_ids=tuple(alert.id for alert in alerts),
+    )
+    # Not by the node's name: a master that starts gives back what an earlier life of the node had in hand.
+    by = f"{house.config.node_name}:{os.getpid()}"
+    taken = house.store.outbox.post_taken(letter, by=by, seconds=lease_seconds(house.config))
+    return _Builder(house).sender(EMAIL).send_taken(taken) is DeliveryStatus.SENT
 
 
 def tell_of_loss(house: House, reason: str) -> None:
@@ -153,7 +181,7 @@ class _Builder:
             open_channel=self._open,
             log=house.log,
             by=house.config.node_name,
-            lease_seconds=max(LEASE_SECONDS, STEPS * house.config.smtp.timeout_seconds),
+            lease_seconds=lease_seconds(house.config),
         )
 
     def _message(self, kind: MessageKind, alerts: Sequence[Alert], facts: RunFacts | None) -> Message:
@@ -164,6 +192,11 @@ class _Builder:
         if entry is None:
             raise DeliveryError(f"there is no channel '{name}' in the settings any more.", permanent=True)
         return entry.open()
+
+
+def lease_seconds(config: Config) -> float:
+    """Return for how long a letter belongs to whoever sends it."""
+    return max(LEASE_SECONDS, STEPS * config.smtp.timeout_seconds)
 
 
 def courier_settings(config: Config, log: Log) -> CourierSettings:

@@ -59,6 +59,9 @@ class OutboxStore(Protocol):
         None where there is none; a letter whose lease ran out may be taken again, by anyone.
         """
 
+    def post_taken(self, letter: NewLetter, *, by: str, seconds: float) -> Letter:
+        """Put a letter in that its writer sends at once: nobody else takes it for so long, and whoever does after."""
+
     def release(self, by: str) -> int:
         """Give back what an earlier life of *by* had taken, for later where that is not the first time.
 

@@ -58,27 +58,33 @@ class Sender:
             self._hang_up()
         return taken
 
-    def _see_to(self, letter: Letter) -> None:
+    def send_taken(self, letter: Letter) -> DeliveryStatus:
+        """Send one letter that was put in for us; return what became of it: pending is what is tried again later."""
+        try:
+            return self._see_to(letter)
+        finally:
+            self._hang_up()
+
+    def _see_to(self, letter: Letter) -> DeliveryStatus:
         # A letter that was never tried is tried once, however late it is; a late ping says what is no longer so.
         if self._is_too_old(letter) and (letter.attempts > 1 or letter.kind is MessageKind.PING):
-            self._too_late(letter)
-            return
+            return self._too_late(letter)
         try:
             message = self._message(letter)
             if message is None:
                 self._outbox.close(letter.letter_id, DeliveryStatus.DROPPED, words="It was over before it was sent.")
-                return
+                return DeliveryStatus.DROPPED
             answer = self._opened().send(message, target=letter.address.target or "")
         except DeliveryError as error:
-            self._failed(letter, error)
+            return self._failed(letter, error)
         except Exception as error:
             # One letter or channel that breaks must not stop other letters; a database that is away stops them all.
             if isinstance(error, DatabaseError) and error.transient:
                 raise
             self._hang_up()
-            self._failed(letter, DeliveryError(f"{type(error).__name__}: {error}", permanent=False))
-        else:
-            self._sent(letter, answer)
+            return self._failed(letter, DeliveryError(f"{type(error).__name__}: {error}", permanent=False))
+        self._sent(letter, answer)
+        return DeliveryStatus.SENT
 
     def _sent(self, letter: Letter, answer: str) -> None:
         """Note it, and try again where another transaction was in the way: else it would be sent twice."""
@@ -124,29 +130,30 @@ class Sender:
             except Exception as error:  # noqa: BLE001 - what was sent is sent
                 self._log.debug("Channel was not closed in order", channel=self._name, reason=str(error))
 
-    def _failed(self, letter: Letter, error: DeliveryError) -> None:
+    def _failed(self, letter: Letter, error: DeliveryError) -> DeliveryStatus:
         if error.permanent or self._is_too_old(letter):
             self._outbox.close(letter.letter_id, DeliveryStatus.FAILED, words=str(error))
             self._tell("Message was given up", letter, error)
-            return
+            return DeliveryStatus.FAILED
         after = next_try_after(letter.attempts)
         self._outbox.put_back(letter.letter_id, after=after, words=str(error))
         self._tell("Message was not taken", letter, error, next_try_seconds=round(after.total_seconds()))
+        return DeliveryStatus.PENDING
 
     def _tell(self, event: str, letter: Letter, error: DeliveryError, **fields: object) -> None:
         # Of a ping nobody else hears; an alert's message that did not arrive is worth an error.
         tell = self._log.warning if letter.kind is MessageKind.PING else self._log.error
         tell(event, channel=self._name, letter=letter.letter_id, attempt=letter.attempts, reason=str(error), **fields)
 
-    def _too_late(self, letter: Letter) -> None:
+    def _too_late(self, letter: Letter) -> DeliveryStatus:
         """A late ping is of no use; an alert that nobody heard of is a failure, and health says so."""
         if letter.kind is MessageKind.PING:
             reason = "it is older than an hour and of no use any more"
             self._outbox.close(letter.letter_id, DeliveryStatus.DROPPED, words=reason)
             self._log.warning("Message was dropped", channel=self._name, letter=letter.letter_id, reason=reason)
-            return
+            return DeliveryStatus.DROPPED
         last = letter.last_error or "nobody knows why it was not taken"
-        self._failed(letter, DeliveryError(f"tried for three days, at last: {last}", permanent=True))
+        return self._failed(letter, DeliveryError(f"tried for three days, at last: {last}", permanent=True))
 
     def _is_too_old(self, letter: Letter) -> bool:
         return self._database.now() - letter.created_at > lives_for(letter.kind)

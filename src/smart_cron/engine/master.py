@@ -211,10 +211,14 @@ class Master:
             return False
         self._agenda.looked(boottime)
         try:
-            return self._stores.database.written_elsewhere() or self._must_look
+            written = self._stores.database.written_elsewhere()
         except DatabaseError as error:
             self._lost_database(error)
             return False
+        if written:
+            # Asked here for whoever tells people, too: one that wakes each second is enough.
+            self._bell.written()
+        return written or self._must_look
 
     def _hear(self) -> None:
         boottime = self._clock.boottime()

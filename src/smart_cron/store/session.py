@@ -163,8 +163,22 @@ class Session:
             return True
         # Of this connection alone: another thread's would be told in figures of its own, and its news be ours.
         before: tuple[Any, ...] | None = getattr(self._threads, "data_version", None)
-        self._threads.data_version = found = self.row(self.dialect.data_version_sql)
+        self._threads.data_version = found = self._asked_of_file(self.dialect.data_version_sql)
         return before != found
+
+    def _asked_of_file(self, sql: str) -> tuple[Any, ...]:
+        """Return the answer of SQLite itself: a cursor of Django's costs more than this question, asked each second."""
+        connection = self.connection
+        self._follow()
+        try:
+            with told_in_ours(self._secret), connection.wrap_database_errors:
+                connection.ensure_connection()
+                raw: Any = connection.connection
+                found: tuple[Any, ...] = raw.execute(sql).fetchone()
+                return found
+        except DatabaseUnavailableError:
+            self.close()
+            raise
 
     def follow_by_hand(self) -> None:
         """Let this thread go over to another SQLite file by `follow_file` alone: a master must know its database."""

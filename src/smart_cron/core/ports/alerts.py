@@ -60,6 +60,9 @@ class Bell(Protocol):
     def ring(self) -> None:
         """Say that alerts were raised or resolved: whoever tells people should look now."""
 
+    def written(self) -> None:
+        """Say that somebody else may have written to the database: an alert, perhaps. Asked for each second."""
+
     def started(self, url: str, run_id: str, task_name: str) -> None:
         """Say that a run of a task with a `ping_url` starts."""
 
@@ -74,6 +77,9 @@ class SilentBell:
     """A bell that nobody hears."""
 
     def ring(self) -> None:
+        """Do nothing."""
+
+    def written(self) -> None:
         """Do nothing."""
 
     def started(self, url: str, run_id: str, task_name: str) -> None:

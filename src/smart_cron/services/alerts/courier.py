@@ -41,11 +41,11 @@ class Courier:
         self._settings = settings
 
     def has_untold(self) -> bool:
-        """Say whether some alert was raised, counted up or resolved since the last look: asked each second, at no cost.
+        """Say whether some alert was raised, counted up or resolved since the last look.
 
         Reminders and snoozes that are over are for `look`.
         """
-        return self._database.written_elsewhere() and self._tellings.has_untold()
+        return self._tellings.has_untold()
 
     def look(self) -> int:
         """Put everything that is to be told into the outbox; return how many letters it became or was added to."""

@@ -19,8 +19,6 @@ from smart_cron.services.alerts.courier import Courier
 from smart_cron.services.alerts.outage import OutageWatch
 from smart_cron.services.alerts.sender import Sender
 
-# Alerts may also be raised by other processes, or by SQL: an index is asked each second whether some are untold.
-PROBE_SECONDS = 1.0
 # Reminders, and what an earlier life has left behind, come by the clock.
 LOOK_SECONDS = 15.0
 OUTAGE_SECONDS = 3.0
@@ -75,7 +73,7 @@ class MailRoom:
         self._courier, self._outage, self._new_sender, self._outbox = courier, outage, new_sender, outbox
         self._database, self._clock, self._log, self._name = database, clock, log, name
         self._on_started = on_started
-        self._rung, self._stopping = threading.Event(), threading.Event()
+        self._rung, self._called, self._stopping = threading.Event(), threading.Event(), threading.Event()
         self._desks: dict[str, list[_Desk]] = {}
         self._lost: tuple[str, datetime] | None = None
         self._back = self._complained = self._released = self._probes = False
@@ -85,6 +83,11 @@ class MailRoom:
 
     def ring(self) -> None:
         """Say that alerts were raised or resolved."""
+        self._called.set()
+        self._rung.set()
+
+    def written(self) -> None:
+        """Say that another process, or SQL, may have raised some: one look at an index tells."""
         self._rung.set()
 
     def started(self, url: str, run_id: str, task_name: str) -> None:
@@ -95,12 +98,12 @@ class MailRoom:
         """Say that the database does not serve; it is told without it."""
         self._back = False
         self._lost = (reason, self._clock.now())
-        self._rung.set()
+        self.ring()
 
     def database_back(self) -> None:
         """Say that the database serves again."""
         self._back = True
-        self._rung.set()
+        self.ring()
 
     # threads -----------------------------------------------------------------------------------------------
 
@@ -111,7 +114,7 @@ class MailRoom:
     def stop(self, *, seconds: float = JOIN_SECONDS) -> None:
         """End what ends within so many seconds; the rest ends with the process."""
         self._stopping.set()
-        self._rung.set()
+        self.ring()
         desks = [desk for each in list(self._desks.values()) for desk in each]
         for desk in desks:
             desk.work.set()
@@ -123,18 +126,20 @@ class MailRoom:
         patience = 0.0
         while not self._stopping.is_set():
             self._wait(patience)
-            self._rung.clear()
             if not self._stopping.is_set():
                 patience = self._look()
                 self._stopping.wait(PAUSE_SECONDS)
         self._database.close()
 
     def _wait(self, seconds: float) -> None:
-        """Wait until somebody rings, until an alert is untold, or for so long."""
+        """Wait until somebody rings, until what others wrote is an alert that is untold, or for so long."""
         ends_at = time.monotonic() + seconds
-        while (left := ends_at - time.monotonic()) > 0:
-            if self._is_untold() or self._rung.wait(min(left, PROBE_SECONDS)):
-                return
+        while not self._called.is_set() and (left := ends_at - time.monotonic()) > 0:
+            if self._rung.wait(left):
+                self._rung.clear()
+                if not self._called.is_set() and self._is_untold():
+                    break
+        self._called.clear()
 
     def _is_untold(self) -> bool:
         """Ask only where the last look went well: a database that is in trouble is left in peace."""

@@ -14,7 +14,8 @@ def _add_nothing(_: Rollups, settlements: Sequence[Settlement]) -> None:
     del settlements
 
 
-def _judge_nothing(_: AnomalyWatch, settlements: Sequence[Settlement]) -> list[Settlement]:
+def _judge_nothing(_: AnomalyWatch, settlements: Sequence[Settlement], *, storm: bool = False) -> list[Settlement]:
+    del storm
     return list(settlements)
 
 

@@ -23,7 +23,7 @@ SETTINGS = EngineSettings(
     program=("/opt/smart cron/bin/python", "-m", "smart_cron"),
     program_environment={"SMART_CRON_HOME": "/srv/home"},
 )
-(OURS,) = DEFINITIONS
+(OURS,) = (each for each in DEFINITIONS if each.name == HEALTH)
 
 
 def order(task: TaskDefinition) -> dict[str, Any]:

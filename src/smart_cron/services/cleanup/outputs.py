@@ -17,9 +17,9 @@ from smart_cron.core.retention import ORPHAN_AGE, Retention
 from smart_cron.services.cleanup.cleaner import Tell
 from smart_cron.services.cleanup.folder import Folder, opened
 from smart_cron.services.cleanup.report import Done
-from smart_cron.taskrunner.protocol import is_run_id
 
-_NAME = re.compile(r"(?P<run_id>[^.]+)\.out(\.[oe]\d{1,9})?", re.ASCII)
+_RUN_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_NAME = re.compile(rf"(?P<run_id>{_RUN_ID})\.out(\.[oe]\d{{1,9}})?", re.ASCII)
 # Asked for at a time, by their run ids.
 _PORTION = 500
 # A folder of a day that a run may still be writing to, whatever its zone, is left even where it is empty.
@@ -164,7 +164,7 @@ def _grouped(folder: Folder) -> list[_Files]:
     groups: dict[str, _Files] = {}
     for found in folder.files():
         match = _NAME.fullmatch(found.name)
-        if match is None or not is_run_id(match["run_id"]):
+        if match is None:
             continue
         files = groups.setdefault(match["run_id"], _Files(match["run_id"], found.modified_at))
         files.names.append(found.name)

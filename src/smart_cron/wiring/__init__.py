@@ -297,7 +297,7 @@ def _program_environment(config: Config) -> Mapping[str, str]:
     ours = {name: text for name, text in os.environ.items() if name.startswith("SMART_CRON_")}
     told = {name: text for name, text in ours.items() if name not in TOLD_TO_TASKS}
     home = {} if config.home == Path("/") else {"SMART_CRON_HOME": str(config.home)}
-    return {**told, **home, "PYTHONPATH": str(Path(__file__).parents[1])}
+    return {**told, **home, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 def check_task_script(definition: TaskDefinition, config: Config) -> str | None:

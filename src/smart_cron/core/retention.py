@@ -16,6 +16,9 @@ _LOG = re.compile(rf"(?P<kind>{'|'.join(LOGS)})-(?P<day>\d{{4}}-\d\d-\d\d)\.log(
 _SMALLEST, _LARGEST = 4, 2_000
 # Of what a transaction may hold, so much is aimed at: the disk is not always as fast as it was a moment ago.
 _SHARE = 0.4
+# So much of it the work before the COMMIT may take in any case. How long a disk takes to sync has little to do with
+# the number of rows: with ever fewer of them there would be more syncs, and hardly shorter ones.
+_SHARE_OF_WORK = 0.06
 
 
 class OldRows(StrEnum):
@@ -76,16 +79,21 @@ class Pace:
     rows: int = 10
     pause: timedelta = timedelta()
 
-    def after(self, *, rows: int, held: timedelta) -> Pace:
-        """Return the pace after a transaction that took so many rows and held its locks for so long."""
+    def after(self, *, rows: int, held: timedelta, worked: timedelta) -> Pace:
+        """Return the pace after a transaction that took so many rows and held its locks for so long.
+
+        *worked* is the part of that before its COMMIT.
+        """
         # What was held is given back: whoever waits gets as much of the database as the clean-up does.
         pause = max(self.least_pause, held)
         if not rows:
             return replace(self, pause=pause)
-        fitting = _SHARE * self.limit.total_seconds() / max(held.total_seconds(), 1e-6) * rows
+        fitting = max(self._fitting(_SHARE, rows, held), self._fitting(_SHARE_OF_WORK, rows, worked))
         # By half of the way up, since a first fast one proves little, and all the way down.
-        wanted = min(math.floor(fitting), 2 * self.rows)
-        return replace(self, rows=min(max(wanted, _SMALLEST), _LARGEST), pause=pause)
+        return replace(self, rows=min(max(min(fitting, 2 * self.rows), _SMALLEST), _LARGEST), pause=pause)
+
+    def _fitting(self, share: float, rows: int, took: timedelta) -> int:
+        return math.floor(share * self.limit.total_seconds() / max(took.total_seconds(), 1e-6) * rows)
 
 
 class LogFate(StrEnum):

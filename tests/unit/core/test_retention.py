@@ -57,9 +57,19 @@ def test_an_age_of_none_is_for_ever() -> None:
 
 
 def test_a_slow_transaction_is_followed_by_a_small_one_and_a_long_breath() -> None:
-    pace = Pace(limit=LIMIT, rows=1000).after(rows=1000, held=timedelta(seconds=1))
+    second = timedelta(seconds=1)
 
-    assert (pace.rows, pace.pause) == (40, timedelta(seconds=1))
+    pace = Pace(limit=LIMIT, rows=1000).after(rows=1000, held=second, worked=second)
+
+    assert (pace.rows, pace.pause) == (40, second)
+
+
+def test_a_disk_that_is_slow_to_sync_is_not_met_with_ever_smaller_ones() -> None:
+    pace = Pace(limit=LIMIT, rows=1000)
+
+    pace = pace.after(rows=1000, held=timedelta(seconds=1), worked=timedelta(milliseconds=50))
+
+    assert pace.rows == 120
 
 
 def test_fast_transactions_grow_by_and_by() -> None:
@@ -67,7 +77,8 @@ def test_fast_transactions_grow_by_and_by() -> None:
 
     sizes = []
     for _ in range(9):
-        pace = pace.after(rows=pace.rows, held=timedelta(microseconds=10) * pace.rows)
+        took = timedelta(microseconds=10) * pace.rows
+        pace = pace.after(rows=pace.rows, held=took, worked=took)
         sizes.append(pace.rows)
 
     assert sizes == [20, 40, 80, 160, 320, 640, 1280, 2000, 2000]
@@ -75,14 +86,14 @@ def test_fast_transactions_grow_by_and_by() -> None:
 
 
 @given(st.floats(1e-6, 0.05), st.floats(0, 0.03))
-def test_whatever_a_row_costs_transactions_settle_below_the_limit(per_row: float, fixed: float) -> None:
+def test_whatever_a_row_costs_transactions_settle_below_the_limit(per_row: float, to_sync: float) -> None:
     pace = Pace(limit=LIMIT)
     for _ in range(20):
-        held = fixed + per_row * pace.rows
-        pace = pace.after(rows=pace.rows, held=timedelta(seconds=held))
+        worked = per_row * pace.rows
+        pace = pace.after(rows=pace.rows, held=timedelta(seconds=to_sync + worked), worked=timedelta(seconds=worked))
 
     # What four rows cost at least cannot be helped.
-    assert fixed + per_row * pace.rows <= max(LIMIT.total_seconds(), fixed + 4 * per_row)
+    assert to_sync + per_row * pace.rows <= max(LIMIT.total_seconds(), to_sync + 4 * per_row)
 
 
 def test_the_defaults_are_sensible_and_every_kind_has_one() -> None:

@@ -14,12 +14,14 @@ from smart_cron.core.retention import OldRows, OldRun
 class Cut:
     """One transaction: `looked_at` is how many rows it found to take, `rows` how many it took.
 
-    `held` is how long it held its locks. Where nothing was found nothing is left to be done.
+    `held` is how long it held its locks, `worked` how much of that was before its COMMIT. Where nothing was found
+    nothing is left to be done.
     """
 
     looked_at: int
     rows: int
-    held: timedelta
+    held: timedelta = timedelta()
+    worked: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

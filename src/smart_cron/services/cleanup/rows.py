@@ -103,7 +103,7 @@ class _Cuts:
     def add(self, cut: Cut) -> None:
         """Count a transaction, and let others in."""
         self.longest = max(self.longest, cut.held)
-        self.pace = self.pace.after(rows=cut.looked_at, held=cut.held)
+        self.pace = self.pace.after(rows=cut.looked_at, held=cut.held, worked=cut.worked)
         self.count(cut.rows)
         self.rows.sleep(self.pace.pause.total_seconds())
 

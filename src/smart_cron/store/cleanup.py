@@ -204,30 +204,39 @@ class Cleanup:
         def measured() -> int:
             nonlocal begun, worked_until
             begun = time.monotonic()
+            if self._session.dialect.name == "postgresql":
+                # As on SQLite: what a power cut undoes of a clean-up is done again.
+                self._session.execute("SET LOCAL synchronous_commit TO off")
             rows = work()
             worked_until = time.monotonic()
             return rows
 
-        with self._without_checkpoint():
+        with self._unhurried():
             rows = self._session.again(measured)
             ended = time.monotonic()
         held, worked = timedelta(seconds=ended - begun), timedelta(seconds=worked_until - begun)
         return Cut(looked_at=looked_at, rows=rows, held=held, worked=worked)
 
     @contextmanager
-    def _without_checkpoint(self) -> Iterator[None]:
-        """Keep SQLite from copying its log back within the COMMIT: that takes long, and holds no lock of writers.
+    def _unhurried(self) -> Iterator[None]:
+        """Keep SQLite from waiting for the disk while its one writer's lock is held.
 
-        Measured with it, every third transaction would seem too long, and the next ones be made far too small.
+        A COMMIT syncs its log; what a power cut undoes of a clean-up is done again the next time, whole transactions
+        at that. Now and then it also copies the log back into the file: that holds no lock, but measured with it every
+        third transaction would seem too long, and the next ones be made far too small.
         """
         if self._session.dialect.name != "sqlite":
             yield
             return
-        self._session.rows("PRAGMA wal_autocheckpoint = 0")
+        self._set(checkpoint=0, synchronous="NORMAL")
         try:
             yield
         finally:
-            self._session.rows(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            self._set(checkpoint=CHECKPOINT_PAGES, synchronous="FULL")
         self._cuts += 1
         if self._cuts % CHECKPOINT_EVERY == 0:
             self._session.rows("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def _set(self, *, checkpoint: int, synchronous: str) -> None:
+        self._session.rows(f"PRAGMA wal_autocheckpoint = {checkpoint}")
+        self._session.execute(f"PRAGMA synchronous = {synchronous}")

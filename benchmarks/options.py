@@ -9,10 +9,14 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """`runs` is tasks due at once in a throughput repeat; `quick` makes everything as small as it can be."""
+    """`runs` is tasks due at once in a throughput repeat, `rows` old runs in a cleanup one.
+
+    `quick` makes everything as small as it can be.
+    """
 
     repeats: int = 5
     runs: int = 2_000
+    rows: int = 1_000_000
     databases: tuple[str, ...] = ("sqlite", "mariadb", "postgresql")
     quick: bool = False
     folder: Path | None = None

@@ -246,6 +246,22 @@ SETTINGS_TEMPLATE = """\
 # textfile = "/var/lib/node_exporter/smart-cron.prom"
 # task_label_limit = 2000
 
+[retention]                    # days; 0 is for ever; docs/cleanup.md says what each of them is about
+# executions_days = 90
+# keep_runs = 100              # the newest runs of each task stay, however old
+# output_days = 30             # what runs printed, in files
+# output_budget = 10000000000  # bytes of all these files; the oldest go first
+# skipped_slots_days = 90
+# hourly_metrics_days = 90     # older hours become days
+# daily_metrics_days = 1830
+# health_checks_days = 30
+# alerts_days = 180            # after they were resolved
+# deliveries_days = 90
+# node_samples_days = 30
+# rate_limits_days = 1         # after they expired
+# compress_logs_days = 7
+# logs_days = 90
+
 [web]
 # host = "127.0.0.1"
 # port = 8765

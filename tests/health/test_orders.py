@@ -7,12 +7,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import smart_cron
+from smart_cron.config import load_config
 from smart_cron.core.builtin import DEFINITIONS, HEALTH, fault_of, is_builtin
 from smart_cron.core.run import Claim, Trigger
 from smart_cron.core.task import Sandbox, TaskDefinition
 from smart_cron.core.validation import check_definition
 from smart_cron.engine.orders import OrderBook
 from smart_cron.engine.settings import EngineSettings
+from smart_cron.wiring import engine_settings, prepare
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SETTINGS = EngineSettings(
@@ -23,7 +26,7 @@ SETTINGS = EngineSettings(
     program=("/opt/smart cron/bin/python", "-m", "smart_cron"),
     program_environment={"SMART_CRON_HOME": "/srv/home"},
 )
-(OURS,) = DEFINITIONS
+(OURS,) = (each for each in DEFINITIONS if each.name == HEALTH)
 
 
 def order(task: TaskDefinition) -> dict[str, Any]:
@@ -86,3 +89,12 @@ def test_the_origin_with_another_name_is_a_fault() -> None:
 
 def test_what_is_entered_may_be_saved_by_a_person_too() -> None:
     assert check_definition(OURS, now=NOON) == []
+
+
+def test_what_it_runs_is_imported_from_where_this_is(tmp_path: Path) -> None:
+    config = load_config({"SMART_CRON_HOME": str(tmp_path / "h")})
+    prepare(config)
+
+    path = engine_settings(config).program_environment["PYTHONPATH"]
+
+    assert Path(path) / "smart_cron" / "__init__.py" == Path(smart_cron.__file__)

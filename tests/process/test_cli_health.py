@@ -17,7 +17,7 @@ from tests.servers import MariaDb, PostgreSql, Server
 
 from smart_cron import SmartCronHealth
 from smart_cron.config import load_config
-from smart_cron.core.builtin import HEALTH
+from smart_cron.core.builtin import CLEANUP, HEALTH
 from smart_cron.wiring import open_house
 
 pytestmark = pytest.mark.slow
@@ -96,7 +96,7 @@ def ward(tmp_path: Path) -> Iterator[Ward]:
     ward = Ward(tmp_path / "home")
     ward.sure("init")
     # Without a task nobody misses a master.
-    ward.sure("task", "disable", HEALTH)
+    ward.sure("task", "disable", HEALTH, CLEANUP)
     yield ward
     ward.close()
 
@@ -107,7 +107,8 @@ def test_init_enters_the_built_in_task_once(tmp_path: Path) -> None:
     assert b"entered the task smart_cron_health (*/5 * * * *)" in ward.sure("init")
     assert b"entered" not in ward.sure("init")
     assert b"Switch it off: smart-cron task disable" in ward.call("task", "remove", HEALTH, "--yes").stderr
-    assert ward.sql("SELECT task_name, priority, origin FROM smart_cron_tasks_config") == [(HEALTH, 1, "builtin")]
+    found = ward.sql("SELECT task_name, priority, origin FROM smart_cron_tasks_config")
+    assert [row for row in found if row[0] == HEALTH] == [(HEALTH, 1, "builtin")]
 
 
 def test_a_healthy_home_is_told_line_by_line_entered_and_logged(ward: Ward) -> None:

@@ -34,6 +34,7 @@ from smart_cron.config.faults import PREFIX as PREFIX
 from smart_cron.config.faults import OpenSettingsError, unfit
 from smart_cron.config.health import HealthConfig
 from smart_cron.config.metrics import MetricsConfig
+from smart_cron.config.retention import RetentionConfig
 from smart_cron.config.web import WebConfig
 from smart_cron.core.errors import ConfigError
 
@@ -92,6 +93,7 @@ class Config(BaseSettings):
     ping_url: SecretStr = SecretStr("")
     health: HealthConfig = HealthConfig()
     metrics: MetricsConfig = MetricsConfig()
+    retention: RetentionConfig = RetentionConfig()
     web: WebConfig = WebConfig()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
 

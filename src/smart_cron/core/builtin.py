@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from types import MappingProxyType
 
-from smart_cron.core.task import OnMissed, OnOverlap, TaskDefinition
+from smart_cron.core.task import Limits, OnMissed, OnOverlap, TaskDefinition
 
 ORIGIN = "builtin"
 HEALTH = "smart_cron_health"
+CLEANUP = "smart_cron_cleanup"
 # Name of the task: arguments of `smart-cron`.
-COMMANDS: Mapping[str, tuple[str, ...]] = MappingProxyType({HEALTH: ("health",)})
+COMMANDS: Mapping[str, tuple[str, ...]] = MappingProxyType({HEALTH: ("health",), CLEANUP: ("cleanup",)})
 DEFINITIONS = (
     TaskDefinition(
         name=HEALTH,
@@ -28,6 +29,22 @@ DEFINITIONS = (
         on_overlap=OnOverlap.SKIP,
         failure_threshold=3,
         # Its duration says how the machine is, which is what it looks at anyway.
+        anomaly_tolerance=0.0,
+        origin=ORIGIN,
+    ),
+    TaskDefinition(
+        name=CLEANUP,
+        description="Built in: deletes what is older than the settings keep it, compresses logs, sums metrics up.",
+        shell_command="smart-cron cleanup",
+        schedule="0 2 * * *",
+        priority=8,
+        # The first time on a database of many years takes hours; ended in between it goes on the next night.
+        timeout=timedelta(hours=6),
+        on_missed=OnMissed.LATEST,
+        on_overlap=OnOverlap.SKIP,
+        failure_threshold=1,
+        limits=Limits(nice=10),
+        # How long it takes is a matter of how much there is.
         anomaly_tolerance=0.0,
         origin=ORIGIN,
     ),

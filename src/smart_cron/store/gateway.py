@@ -9,6 +9,7 @@ from smart_cron.core import ports
 from smart_cron.core.ports import health as ports_health
 from smart_cron.core.ports import metrics as ports_metrics
 from smart_cron.core.ports.alerts import AlertStore
+from smart_cron.core.ports.cleanup import CleanupBook, CleanupStore
 from smart_cron.core.ports.healing import HealingStore
 from smart_cron.core.ports.outbox import OutboxStore, TellingStore
 from smart_cron.core.ports.pings import PingStore
@@ -46,6 +47,8 @@ class Store:
     tellings: TellingStore
     outbox: OutboxStore
     alerts: AlertStore
+    cleanup: CleanupStore
+    cleanup_book: CleanupBook
     session: Session
 
 
@@ -67,6 +70,8 @@ def _assembled(alias: str) -> Store:
     from smart_cron.store.alerts import Alerts
     from smart_cron.store.audit import Audit
     from smart_cron.store.claims import Claims
+    from smart_cron.store.cleanup import Cleanup
+    from smart_cron.store.cleanup_book import CleanupNotes
     from smart_cron.store.figures import FigureReads
     from smart_cron.store.healing import Healing
     from smart_cron.store.health import Facts, HealthChecks
@@ -119,5 +124,7 @@ def _assembled(alias: str) -> Store:
         tellings=Tellings(session),
         outbox=outbox,
         alerts=book,
+        cleanup=Cleanup(session),
+        cleanup_book=CleanupNotes(session, audit),
         session=session,
     )

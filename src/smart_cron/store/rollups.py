@@ -35,10 +35,10 @@ _SUMS = (
 )
 _MOST = (("duration_max", FLOAT), ("lateness_max", FLOAT), ("memory_peak_mb", INT))
 _MERGED = (("duration_p50", FLOAT), ("duration_p95", FLOAT), ("duration_histogram", TEXT))
-_VALUES = (("task_name", TEXT), *_SUMS, ("duration_min", FLOAT), *_MOST, *_MERGED)
+VALUES = (("task_name", TEXT), *_SUMS, ("duration_min", FLOAT), *_MOST, *_MERGED)
 _ADD = UpdateEach(
     table="smart_cron_metrics",
-    columns=(("id", INT), *_VALUES),
+    columns=(("id", INT), *VALUES),
     sets=", ".join(
         [
             "task_name = {task_name}",
@@ -52,11 +52,11 @@ _ADD = UpdateEach(
     ),
     where="t.id = {id}",
 )
-_OPEN = InsertEach(
+OPEN = InsertEach(
     table="smart_cron_metrics",
-    columns=(("period", TEXT), ("bucket_at", INSTANT), ("task_id", INT), ("node", TEXT), *_VALUES),
+    columns=(("period", TEXT), ("bucket_at", INSTANT), ("task_id", INT), ("node", TEXT), *VALUES),
 )
-_READ = (
+READ = (
     "bucket_at",
     *(name for name, _ in _SUMS),
     "duration_min",
@@ -71,6 +71,8 @@ _TOTALS = ", ".join(
     ]
 )
 _READ_SUMS: Sequence[tuple[str, type]] = tuple((name, int if kind == INT else float) for name, kind in _SUMS)
+# Old hours were made into days: a span that reaches so far back meets both, and no run in two of them.
+_SUMMED = "period IN ('hour', 'day')"
 # Of which people want to hear: as for anomalies of single runs.
 _WATCHED = """ AND task_id IN (SELECT id FROM smart_cron_tasks_config
               WHERE enabled <> 0 AND alert_on_failure <> 0 AND anomaly_tolerance > 0)"""
@@ -168,7 +170,7 @@ class Rollups:
             else:
                 fresh.append(row | self._identity(key))
         _ADD.run(self._session, known)
-        _OPEN.run(self._session, fresh)
+        OPEN.run(self._session, fresh)
 
     def _identity(self, key: Key) -> dict[str, object]:
         task_id, hour, node = key
@@ -193,32 +195,35 @@ class Rollups:
     def series(
         self, *, task_id: int | None = None, since: datetime, until: datetime, percentiles: bool = True
     ) -> list[Rollup]:
-        """Return the hours of a task, or of all together, the earliest first; hours without a run are left out."""
+        """Return the hours of a task, or of all together, the earliest first; hours without a run are left out.
+
+        Of a past that was made into days a day stands as its first hour.
+        """
         if task_id is None and not percentiles:
             return self._sums(since, until)
-        where, params = ("period = 'hour' AND bucket_at >= %s AND bucket_at < %s", self._span(since, until))
+        where, params = (f"{_SUMMED} AND bucket_at >= %s AND bucket_at < %s", self._span(since, until))
         if task_id is not None:
             where, params = f"task_id = %s AND {where}", [task_id, *params]
-        rows = self._session.rows(f"SELECT {', '.join(_READ)} FROM smart_cron_metrics WHERE {where}", params)
+        rows = self._session.rows(f"SELECT {', '.join(READ)} FROM smart_cron_metrics WHERE {where}", params)
         hours: dict[datetime, list[Rollup]] = {}
         for row in rows:
-            rollup = self._rollup(row)
+            rollup = rollup_of(self._session, row)
             hours.setdefault(rollup.bucket_at, []).append(rollup)
         return [merge(hours[hour], bucket_at=hour) for hour in sorted(hours)]
 
     def _sums(self, since: datetime, until: datetime) -> list[Rollup]:
         rows = self._session.rows(
             f"""SELECT bucket_at, {_TOTALS} FROM smart_cron_metrics
-             WHERE period = 'hour' AND bucket_at >= %s AND bucket_at < %s GROUP BY bucket_at ORDER BY bucket_at""",
+             WHERE {_SUMMED} AND bucket_at >= %s AND bucket_at < %s GROUP BY bucket_at ORDER BY bucket_at""",
             self._span(since, until),
         )
-        return [self._rollup((*row, None)) for row in rows]
+        return [rollup_of(self._session, (*row, None)) for row in rows]
 
     def counts_by_task(self, *, since: datetime, until: datetime, watched_only: bool = False) -> Sequence[TaskCounts]:
         """Return how the runs of each task, or of those that are watched, went in the hours of the span."""
         rows = self._session.rows(
             f"""SELECT task_id, MAX(task_name), SUM(runs), SUM(successes) FROM smart_cron_metrics
-             WHERE period = 'hour' AND bucket_at >= %s AND bucket_at < %s{_WATCHED if watched_only else ""}
+             WHERE {_SUMMED} AND bucket_at >= %s AND bucket_at < %s{_WATCHED if watched_only else ""}
              GROUP BY task_id ORDER BY task_id""",
             self._span(since, until),
         )
@@ -230,20 +235,22 @@ class Rollups:
     def _span(self, since: datetime, until: datetime) -> list[object]:
         return [self._instant(since), self._instant(until)]
 
-    def _rollup(self, row: Sequence[Any]) -> Rollup:
-        bucket_at = self._read_instant(row[0])
-        assert bucket_at is not None
-        # Sums of integers come as decimals from some databases.
-        sums: dict[str, Any] = {name: kind(value) for (name, kind), value in zip(_READ_SUMS, row[1:10], strict=True)}
-        return Rollup(
-            bucket_at=bucket_at,
-            **sums,
-            duration_min=row[10],
-            duration_max=row[11],
-            lateness_max=row[12],
-            memory_peak_mb=row[13],
-            histogram=from_text(row[14]),
-        )
+
+def rollup_of(session: Session, row: Sequence[Any]) -> Rollup:
+    """Return what a row of the columns `READ` says."""
+    bucket_at = session.dialect.read_instant(row[0])
+    assert bucket_at is not None
+    # Sums of integers come as decimals from some databases.
+    sums: dict[str, Any] = {name: kind(value) for (name, kind), value in zip(_READ_SUMS, row[1:10], strict=True)}
+    return Rollup(
+        bucket_at=bucket_at,
+        **sums,
+        duration_min=row[10],
+        duration_max=row[11],
+        lateness_max=row[12],
+        memory_peak_mb=row[13],
+        histogram=from_text(row[14]),
+    )
 
 
 def forget_lost(session: Session, execution_id: int) -> None:

@@ -118,9 +118,9 @@ class House:
     @contextmanager
     def hold_node(self) -> Iterator[bool]:
         """Hold this node's master lock; yield False where another master has it. It goes with the process."""
-        descriptor = _open_lock(self.config.state_dir)
+        descriptor = open_lock(self.config.state_dir / "master.lock")
         try:
-            yield _locked(descriptor)
+            yield is_locked(descriptor)
         finally:
             os.close(descriptor)
 
@@ -210,8 +210,8 @@ def _jitter() -> float:
     return random.uniform(-JITTER, JITTER)
 
 
-def _open_lock(state_dir: Path) -> int:
-    path = state_dir / "master.lock"
+def open_lock(path: Path) -> int:
+    """Open the file of a lock in the state directory. Raise SmartCronError where something else stands there."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
     except OSError as error:
@@ -220,12 +220,13 @@ def _open_lock(state_dir: Path) -> int:
         ) from None
     if os.geteuid() == 0:
         # A question by root must not leave a lock that the service user cannot open.
-        owner = state_dir.stat()
+        owner = path.parent.stat()
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
     return descriptor
 
 
-def _locked(descriptor: int) -> bool:
+def is_locked(descriptor: int) -> bool:
+    """Lock it, for as long as the descriptor is open; say whether that worked, or somebody else holds it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -296,7 +297,7 @@ def _program_environment(config: Config) -> Mapping[str, str]:
     ours = {name: text for name, text in os.environ.items() if name.startswith("SMART_CRON_")}
     told = {name: text for name, text in ours.items() if name not in TOLD_TO_TASKS}
     home = {} if config.home == Path("/") else {"SMART_CRON_HOME": str(config.home)}
-    return {**told, **home, "PYTHONPATH": str(Path(__file__).parents[1])}
+    return {**told, **home, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 def check_task_script(definition: TaskDefinition, config: Config) -> str | None:

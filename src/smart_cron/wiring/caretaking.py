@@ -40,6 +40,7 @@ class Chore:
 def chores(house: House) -> Sequence[Chore]:
     """Return what this node does beside running tasks."""
     # Late, since nobody but a master needs what they bring along.
+    from smart_cron.wiring.cleaning import OwnCleanup
     from smart_cron.wiring.metering import new_sampler, trace_export, write_textfile
     from smart_cron.wiring.own_health import OwnHealth
     from smart_cron.wiring.pinging import scheduler_ping, silence_watch
@@ -50,6 +51,7 @@ def chores(house: House) -> Sequence[Chore]:
         Chore(name="ping check", every_seconds=60, act=silence_watch(house).look),
         Chore(name="own health", every_seconds=60, act=OwnHealth(house).look),
         Chore(name="weekly digest", every_seconds=300, act=partial(tell_weekly, house)),
+        Chore(name="own clean-up", every_seconds=3600, act=OwnCleanup(house).tidy),
     ]
     own_ping = scheduler_ping(house)
     if own_ping:

@@ -64,6 +64,7 @@ CHANGING = {
     "ping remove",
     "stop-all",
     "recover",
+    "cleanup",
 }
 OTHERS = {"completion", "dashboard", "service task-runner"}
 

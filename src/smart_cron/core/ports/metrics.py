@@ -21,6 +21,7 @@ class RollupStore(Protocol):
     ) -> list[Rollup]:
         """Return the hours of a task, or of all together, the earliest first; hours without a run are left out.
 
+        Of a past that was made into days a day stands as its first hour.
         Without *percentiles* the sums alone are read, which for ten thousand tasks is ten times as fast.
         """
 

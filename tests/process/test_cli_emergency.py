@@ -8,6 +8,8 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -186,6 +188,65 @@ def test_stop_all_ends_whole_trees_and_nothing_starts_anywhere_until_it_is_undon
     assert [run["status"] for run in one.runs("later")] == ["waiting"]
     assert one.sure("stop-all", "--resume") == b"Starts go on.\n"
     one.await_status("later", "success")
+
+
+def stop_all_soon(node: Node, *words: str) -> subprocess.CompletedProcess[bytes]:
+    """Call stop-all with less than ten seconds beyond the grace, before it becomes forcible."""
+    soon = "from smart_cron import emergency\nemergency.BEYOND_GRACE_SECONDS = 0.2\n"
+    program = f"{soon}from smart_cron.faces.cli.main import main\nmain()"
+    return subprocess.run(
+        [sys.executable, "-c", program, "stop-all", "--yes", *words],
+        env=node.environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=DEADLINE_SECONDS,
+    )
+
+
+def run_stubborn(node: Node, place: Path, grace: str) -> dict[str, Any]:
+    retried = ("--retry-lost", "--max-retries", "1", "--retry-delay", "0s")
+    node.add("stubborn", STUBBORN.format(place), "--kill-grace", grace, *retried)
+    node.begin()
+    node.sure("task", "run", "stubborn")
+    wait_until(lambda: written(place / "main", place / "grandchild"), "the tree")
+    return node.await_status("stubborn", "running")
+
+
+def test_stop_all_leaves_a_task_its_grace_whatever_the_patience(node: Node, place: Path) -> None:
+    run_stubborn(node, place, "3s")
+    began = time.monotonic()
+
+    done = stop_all_soon(node, "--patience", "0")
+
+    assert time.monotonic() - began >= 3
+    assert b"Ended by force" not in done.stdout
+    row = node.await_status("stubborn", "killed")
+    assert node.json("run", "show", str(row["id"]))["error_type"] == "stopped"
+
+
+@pytest.mark.parametrize("has_database", [True, False], ids=["with the database", "without it"])
+def test_what_stop_all_ends_by_force_is_killed_and_not_begun_again(
+    make_node: MakeNode, place: Path, has_database: bool
+) -> None:
+    """A supervisor that somebody froze cannot end its run; nothing of that is a loss."""
+    node = make_node(SMART_CRON_DATABASE__TIMEOUT_SECONDS="1")
+    run_id = run_stubborn(node, place, "0s")["run_id"]
+    file = read(node.home / "state" / "runs", run_id)
+    assert file is not None
+    assert file.started is not None
+    os.kill(file.started["supervisor_pid"], signal.SIGSTOP)
+
+    with closing(sqlite3.connect(node.database, timeout=30, isolation_level=None)) as other:
+        if not has_database:
+            other.execute("BEGIN IMMEDIATE")
+        done = stop_all_soon(node, "--patience", "0")
+
+    assert f"Ended by force: {run_id}".encode() in done.stdout
+    assert not any(lives(mark) for mark in (place / "main", place / "grandchild"))
+    row = node.await_status("stubborn", "killed")
+    assert node.json("run", "show", str(row["id"]))["error_type"] == "stopped"
+    assert len(node.runs("stubborn")) == 1
 
 
 def test_stop_all_ends_what_runs_here_although_the_database_is_locked(make_node: MakeNode, place: Path) -> None:

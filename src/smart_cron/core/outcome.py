@@ -84,7 +84,8 @@ def signal_name(number: int) -> str:
 
 def _retry_at(run: OpenRun, status: Status, *, now: datetime, jitter: float) -> datetime | None:
     is_wanted = run.retry_lost if status is Status.LOST else status in FAILED_STATUSES
-    if not is_wanted or not run.task_exists:
+    # What somebody wished to end is not begun again, however it ended.
+    if not is_wanted or not run.task_exists or run.cancel_reason is not None:
         return None
     policy = RetryPolicy(max_retries=run.max_retries, base_delay=timedelta(seconds=max(0, run.retry_delay_seconds)))
     return policy.next_attempt_at(attempt=run.attempt, failed_at=now, jitter=jitter)
@@ -171,8 +172,12 @@ def _read_start_failure(_run: OpenRun, end: RunEnd, _stderr_copy: str | None) ->
     return _Reading(status=Status.START_FAILED, error_type=ErrorType.START_FAILED, message=message)
 
 
-def _read_loss(_run: OpenRun, end: RunEnd, _stderr_copy: str | None) -> _Reading:
+def _read_loss(run: OpenRun, end: RunEnd, _stderr_copy: str | None) -> _Reading:
     message = end.reason or "Nobody saw how it ended"
+    # Its own node knows of the start, and that nothing is left of it: what was to be ended has been.
+    if run.cancel_reason in _STOP_SENTENCES and end.started_at is not None:
+        sentence = f"{_STOP_SENTENCES[run.cancel_reason]}, and nobody saw how it ended: {message}"
+        return _Reading(status=Status.KILLED, error_type=run.cancel_reason, message=sentence)
     return _Reading(status=Status.LOST, error_type=ErrorType.LOST, message=message)
 
 

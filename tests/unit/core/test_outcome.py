@@ -109,6 +109,22 @@ def test_what_was_cancelled_before_it_started_is_killed_and_not_missed() -> None
     assert (settled.status, settled.error_type, settled.counts) == (Status.KILLED, ErrorType.CANCELLED, False)
 
 
+@pytest.mark.parametrize("cause", [EndCause.LOST, EndCause.STUCK])
+def test_what_was_to_be_ended_and_is_gone_is_killed_though_nobody_saw_how(cause: EndCause) -> None:
+    end = ended(cause, started_at=NOON, reason="its supervisor was killed")
+    settled = decide(run(cancel_reason=ErrorType.STOPPED, retry_lost=True, max_retries=1), end)
+
+    assert summary(settled) == (Status.KILLED, False, None, ErrorType.STOPPED)
+    assert "its supervisor was killed" in (settled.error_message or "")
+    assert (settled.retry_at, settled.slot_failed) == (None, False)
+
+
+def test_what_was_to_be_ended_on_a_node_that_fell_silent_is_lost_and_not_begun_again() -> None:
+    settled = decide(run(cancel_reason=ErrorType.STOPPED, retry_lost=True, max_retries=1), ended(EndCause.LOST))
+
+    assert (settled.status, settled.retry_at) == (Status.LOST, None)
+
+
 class TestRetry:
     @pytest.mark.parametrize(
         ("cause", "is_retried"),
@@ -126,6 +142,11 @@ class TestRetry:
         settled = decide(run(max_retries=1), ended(cause, exit_code=1))
 
         assert (settled.retry_at is not None) is is_retried
+
+    def test_never_follows_an_end_that_somebody_wished_for(self) -> None:
+        settled = decide(run(max_retries=1, cancel_reason=ErrorType.CANCELLED), ended(exit_code=1))
+
+        assert (settled.status, settled.retry_at) == (Status.FAILED, None)
 
     def test_never_follows_a_success(self) -> None:
         assert decide(run(max_retries=9), ended(exit_code=0)).retry_at is None

@@ -51,18 +51,20 @@ def stop_all(
     try:
         house.store.holds.hold(HoldKind.STOPPED, reason=reason, actor=actor)
         report.held = True
-        report.asked_elsewhere = _ask_by_database(house, actor)
+        report.asked_elsewhere = _ask_by_database(house, reason, actor)
     except DatabaseError as error:
         report.database_problem = str(error)
     _end_here(runs_dir, report, patience_seconds, on_progress)
     return report
 
 
-def _ask_by_database(house: House, actor: str) -> int:
+def _ask_by_database(house: House, note: str, actor: str) -> int:
     """Ask for the end of every run that a node holds; return how many are on other nodes."""
     elsewhere = 0
     for row in _held_rows(house):
-        house.store.history.request_cancel(row["id"], reason=ErrorType.STOPPED, actor=actor, now=house.clock.now())
+        house.store.history.request_cancel(
+            row["id"], reason=ErrorType.STOPPED, actor=actor, now=house.clock.now(), note=note
+        )
         elsewhere += row["node"] != house.config.node_name
     return elsewhere
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -602,7 +603,7 @@ def test_a_master_that_works_with_the_replaced_file_must_end_first(node: Node) -
     assert f"process {master.pid} still works with the old one".encode() in done.stderr
     node.end(master)
     node.sure("recover", "--yes")
-    node.begin()
+    wait_until(lambda: node.log().count(b"Master started") == 2, "the master that it started")
 
 
 def test_failures_in_a_row_are_counted_anew_and_starts_go_on(node: Node) -> None:
@@ -615,10 +616,45 @@ def test_failures_in_a_row_are_counted_anew_and_starts_go_on(node: Node) -> None
 
     assert steps["Failure counts"]["done"] is not None
     assert "maintenance" in steps["Schedule"]["found"]
-    assert node.sql("SELECT consecutive_failures, is_running FROM smart_cron_tasks_config") == [(0, 0)]
+    marks = "SELECT consecutive_failures, is_running FROM smart_cron_tasks_config WHERE task_name = 'failing'"
+    assert node.sql(marks) == [(0, 0)]
     assert node.sql("SELECT alert_type FROM smart_cron_alerts WHERE resolved = 0") == [("task_failure",)]
     assert node.sql("SELECT * FROM smart_cron_holds") == []
     assert "none works on this node" in steps["Master"]["found"]
+
+
+def test_a_master_that_is_down_is_started_and_goes_on_when_the_command_is_over(node: Node) -> None:
+    node.add("any", "echo ran")
+    node.sure("task", "run", "any")
+    looked = node.sure("recover", "--dry-run")
+    assert b"Would start one, which goes on when this command is over" in looked
+    assert b"Master started" not in node.log()
+
+    done = {step["step"]: step["done"] for step in node.json("recover", "--yes")}["Master"]
+
+    pid = int(re.search(r"process (\d+)", done)[1])  # type: ignore[index]
+    try:
+        process = read_process(pid)
+        assert process is not None
+        # A session of its own: no terminal that is closed ends it.
+        assert (process.session, process.is_dead) == (pid, False)
+        node.await_status("any", "success")
+        assert {step["step"]: step["done"] for step in node.json("recover", "--yes")}["Master"] is None
+    finally:
+        os.kill(pid, signal.SIGTERM)
+
+
+def test_a_master_that_cannot_begin_is_told_with_its_words(node: Node) -> None:
+    node.settings["SMART_CRON_NODE_NAME"] = "twin"
+    node.sql(
+        """INSERT INTO smart_cron_nodes (node_name, identity, boot_id, host, version, heartbeat_at)
+         VALUES ('twin', 'other', 'boot', 'elsewhere', '1', ?)""",
+        later(timedelta(hours=1)),
+    )
+
+    done = {step["step"]: step["done"] for step in node.json("recover", "--yes")}["Master"]
+
+    assert done.startswith("It was not started: the master ended at once: a node 'twin' takes part already")
 
 
 def test_a_task_runner_that_is_down_is_started(node: Node) -> None:
@@ -667,8 +703,8 @@ def strike_out(one: Node, two: Node, place: Path) -> None:
     master.communicate()
     await_state(one, "two", "silent")
 
-    assert b"settle 1 runs of it as lost" in one.sure("node", "forget", "two", "--dry-run")
-    assert one.sure("node", "forget", "two", "--yes").startswith(b"Node 'two' is forgotten; 1 runs")
+    assert b"settle 1 run of it as lost" in one.sure("node", "forget", "two", "--dry-run")
+    assert one.sure("node", "forget", "two", "--yes").startswith(b"Node 'two' is forgotten; 1 run was")
 
     assert one.await_status("long", "lost")
     assert listed(one)["two"]["state"] == "forgotten"
@@ -676,7 +712,26 @@ def strike_out(one: Node, two: Node, place: Path) -> None:
     two.begin()
     assert two.await_status("long", "failed")["exit_code"] == 5
     assert listed(one)["two"]["state"] == "alive"
+    asked = one.call("node", "forget", "two")
+    assert (asked.returncode, b"no terminal" in asked.stderr) == (2, True)
     assert b"there is no node 'three'" in one.call("node", "forget", "three", "--yes").stderr
+
+
+def test_a_node_whose_runs_live_on_this_machine_is_not_struck_out(node: Node, place: Path) -> None:
+    node.add("long", f"echo $$ > {place}/long; while [ ! -e {place}/gate ]; do sleep 0.05; done; exit 5")
+    master = node.begin()
+    node.sure("task", "run", "long")
+    node.await_status("long", "running")
+    node.end(master)
+    (name,) = listed(node)
+
+    refused = node.call("node", "forget", name, "--yes")
+
+    assert refused.returncode == 1
+    assert b"1 run of node" in refused.stderr
+    assert b"lives on this machine: 'long'." in refused.stderr
+    assert [run["status"] for run in node.runs("long")] == ["running"]
+    (place / "gate").touch()
 
 
 def test_a_node_on_the_same_file_is_listed_struck_out_and_corrected_when_it_is_back(

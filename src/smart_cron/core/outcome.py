@@ -158,8 +158,17 @@ def _read_timeout(_run: OpenRun, end: RunEnd, _stderr_copy: str | None) -> _Read
 
 def _read_kill(run: OpenRun, end: RunEnd, _stderr_copy: str | None) -> _Reading:
     reason = run.cancel_reason if run.cancel_reason in _STOP_SENTENCES else ErrorType.STOPPED
-    message = end.reason or _STOP_SENTENCES[reason or ErrorType.STOPPED]
+    message = end.reason or _stop_sentence(run, reason or ErrorType.STOPPED)
     return _Reading(status=Status.KILLED, exit_code=_exit_code(end), error_type=reason, message=message)
+
+
+def _stop_sentence(run: OpenRun, reason: ErrorType) -> str:
+    """Say why it was ended, and by whom and with what words where somebody asked for it."""
+    if run.cancelled_by is None or reason is ErrorType.REPLACED:
+        return _STOP_SENTENCES[reason]
+    said = f": {run.cancel_note}" if run.cancel_note else ""
+    deed = "Stopped by 'stop-all'" if reason is ErrorType.STOPPED else "Cancelled on request"
+    return f"{deed} of {run.cancelled_by}{said}"
 
 
 def _read_oom(_run: OpenRun, end: RunEnd, _stderr_copy: str | None) -> _Reading:
@@ -176,7 +185,7 @@ def _read_loss(run: OpenRun, end: RunEnd, _stderr_copy: str | None) -> _Reading:
     message = end.reason or "Nobody saw how it ended"
     # Its own node knows of the start, and that nothing is left of it: what was to be ended has been.
     if run.cancel_reason in _STOP_SENTENCES and end.started_at is not None:
-        sentence = f"{_STOP_SENTENCES[run.cancel_reason]}, and nobody saw how it ended: {message}"
+        sentence = f"{_stop_sentence(run, run.cancel_reason)}; nobody saw how it ended: {message}"
         return _Reading(status=Status.KILLED, error_type=run.cancel_reason, message=sentence)
     return _Reading(status=Status.LOST, error_type=ErrorType.LOST, message=message)
 

@@ -304,7 +304,7 @@ class Runner:
 
 
 def _end_without_supervisor(started: Message, seat: Seat, unkillable: list[str]) -> Message:
-    """Return the `finished` record of a run that was ended here: lost, unless it was for its timeout, which is known."""
+    """Return the `finished` record of a run that was ended here: lost, unless it surely was for its timeout."""
     reason = "its supervisor had stopped answering" if seat.was_frozen else "its supervisor was killed"
     if seat.overran:
         reason = f"Ran longer than its timeout, and {reason}: the task runner ended both"

@@ -109,6 +109,20 @@ def test_what_was_cancelled_before_it_started_is_killed_and_not_missed() -> None
     assert (settled.status, settled.error_type, settled.counts) == (Status.KILLED, ErrorType.CANCELLED, False)
 
 
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        (ErrorType.STOPPED, "Stopped by 'stop-all' of cli:ann: the disk burns"),
+        (ErrorType.CANCELLED, "Cancelled on request of cli:ann: the disk burns"),
+        (ErrorType.REPLACED, "Ended to make room for the next run of this task"),
+    ],
+)
+def test_a_kill_says_who_asked_for_it_and_why(reason: ErrorType, told: str) -> None:
+    asked = run(cancel_reason=reason, cancelled_by="cli:ann", cancel_note="the disk burns")
+
+    assert decide(asked, ended(EndCause.KILLED)).error_message == told
+
+
 @pytest.mark.parametrize("cause", [EndCause.LOST, EndCause.STUCK])
 def test_what_was_to_be_ended_and_is_gone_is_killed_though_nobody_saw_how(cause: EndCause) -> None:
     end = ended(cause, started_at=NOON, reason="its supervisor was killed")

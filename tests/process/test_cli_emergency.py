@@ -647,9 +647,10 @@ def test_a_master_that_is_down_is_started_and_goes_on_when_the_command_is_over(n
 def test_a_master_that_cannot_begin_is_told_with_its_words(node: Node) -> None:
     node.settings["SMART_CRON_NODE_NAME"] = "twin"
     node.sql(
-        """INSERT INTO smart_cron_nodes (node_name, identity, boot_id, host, version, heartbeat_at)
-         VALUES ('twin', 'other', 'boot', 'elsewhere', '1', ?)""",
-        later(timedelta(hours=1)),
+        """INSERT INTO smart_cron_nodes
+            (node_name, identity, boot_id, host, version, max_concurrent, tags, heartbeats, started_at, heartbeat_at)
+         VALUES ('twin', 'other', 'boot', 'elsewhere', '1', 1, '', 1, ?, ?)""",
+        *2 * (later(timedelta(hours=1)),),
     )
 
     done = {step["step"]: step["done"] for step in node.json("recover", "--yes")}["Master"]

@@ -158,8 +158,13 @@ def _read_timeout(_run: OpenRun, end: RunEnd, _stderr_copy: str | None) -> _Read
 
 def _read_kill(run: OpenRun, end: RunEnd, _stderr_copy: str | None) -> _Reading:
     reason = run.cancel_reason if run.cancel_reason in _STOP_SENTENCES else ErrorType.STOPPED
-    message = end.reason or _stop_sentence(run, reason or ErrorType.STOPPED)
+    message = _and(_stop_sentence(run, reason or ErrorType.STOPPED), end.reason)
     return _Reading(status=Status.KILLED, exit_code=_exit_code(end), error_type=reason, message=message)
+
+
+def _and(sentence: str, remark: str) -> str:
+    """Add what the supervisor has to say, such as that output was lost, to what everyone must know."""
+    return f"{sentence}; {remark}" if remark else sentence
 
 
 def _stop_sentence(run: OpenRun, reason: ErrorType) -> str:

@@ -93,6 +93,13 @@ def test_a_kill_says_who_wanted_it(reason: ErrorType) -> None:
     assert settled.error_message
 
 
+def test_what_the_supervisor_remarks_does_not_hide_who_ended_a_run() -> None:
+    remark = "its output could not be kept whole: no room left"
+    stopped = decide(run(cancel_reason=ErrorType.CANCELLED), ended(EndCause.KILLED, reason=remark))
+
+    assert stopped.error_message == f"Cancelled on request; {remark}"
+
+
 def test_a_run_that_ended_by_itself_before_its_kill_keeps_its_own_end() -> None:
     assert decide(run(cancel_reason=ErrorType.CANCELLED), ended(exit_code=0)).success
 

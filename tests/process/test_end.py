@@ -240,6 +240,12 @@ def test_a_limit_that_cannot_be_kept_is_said(node: Node) -> None:
     assert "5 processes" in node.event("started", order["run_id"])["unkept_limits"][0]
 
 
+def test_a_limit_that_cannot_be_kept_is_said_of_a_run_that_is_over_at_once(node: Node) -> None:
+    end = node.shell("exit 0", limits={"processes": 5, "output_bytes": 1000})
+
+    assert "5 processes" in end["unkept_limits"][0]
+
+
 @pytest.mark.slow
 def test_a_fork_storm_is_ended_to_the_last_process(node: Node) -> None:
     storm = textwrap.dedent(f"""\

@@ -210,3 +210,10 @@ def test_the_demos_intents_ask_for_what_the_scripts_do() -> None:
     assert INTENTS["invoices"].is_met([{"status": "failed", "leftovers": None}, good])
     assert not INTENTS["image-worker"].is_met([good])
     assert INTENTS["image-worker"].is_met([left])
+
+
+def test_logs_of_a_home_that_does_not_exist_are_no_empty_logs(call: Call, empty: Path) -> None:
+    result = call("logs")
+
+    assert result.code == 1
+    assert f"there are no logs: {empty}" in result.err

@@ -1,4 +1,4 @@
-"""What planning, claiming and recording ten runs cost, however many tasks are defined."""
+"""What planning, claiming and recording ten runs cost, and pages of history, however many tasks and runs there are."""
 
 from __future__ import annotations
 
@@ -24,7 +24,12 @@ WORDS = {
     "record_ms": "record",
     "claim_rows": "read by plan and claim",
     "record_rows": "read by record",
+    "history_ms": "three pages of history",
+    "history_rows": "read by three pages of history",
 }
+ONE_RUN_EACH = """
+    INSERT INTO smart_cron_executions (task_id, task_name, status, success, completed_at)
+    SELECT id, task_name, 'success', 1, CURRENT_TIMESTAMP FROM smart_cron_tasks_config"""
 Costs = dict[str, list[float]]
 
 
@@ -50,9 +55,11 @@ def _filled(ground: Ground, options: Options, database: str, size: int) -> Home:
     options.say(f"claims, {database}: making {size:,} tasks")
     home = ground.home(database, TRUE)
     home.add_tasks(size)
+    home.connection.execute(ONE_RUN_EACH)
     if database == "postgresql":
         # What autovacuum does within a minute of so many new rows.
         home.connection.execute("ANALYZE smart_cron_tasks_config")
+        home.connection.execute("ANALYZE smart_cron_executions")
     return home
 
 

@@ -11,12 +11,12 @@ import random
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from benchmarks.row_counts import row_counter
-from smart_cron.core.run import Claim, EndCause, RunEnd
+from smart_cron.core.run import Claim, EndCause, RunEnd, Status
 from smart_cron.engine.claimer import Claimer
 from smart_cron.engine.planner import Planner
 from smart_cron.engine.recorder import Recorder
@@ -26,6 +26,7 @@ from smart_cron.wiring import House, engine_settings, open_house
 DUE = 10
 # Rounds whose rows are counted, which slows them, are not timed.
 COUNTED_ROUNDS = 3
+HISTORY_PAGE = 50
 SEED = 20_260_101
 
 
@@ -37,6 +38,8 @@ class Costs:
     record_ms: list[float] = field(default_factory=list)
     claim_rows: list[int] = field(default_factory=list)
     record_rows: list[int] = field(default_factory=list)
+    history_ms: list[float] = field(default_factory=list)
+    history_rows: list[int] = field(default_factory=list)
 
 
 class Probe:
@@ -74,6 +77,13 @@ class Probe:
         if len(self._recorder.write()) != DUE:
             raise RuntimeError("what was claimed was not open any more")
 
+    def read_history(self) -> None:
+        """Read what people look at: the latest runs, those of one task, and what failed."""
+        history = self._house.store.history
+        history.runs(limit=HISTORY_PAGE)
+        history.runs(task_id=self._tasks // 2, limit=HISTORY_PAGE)
+        history.runs(statuses=[Status.FAILED, Status.LOST], limit=HISTORY_PAGE)
+
     def note_ends(self, claims: list[Claim]) -> None:
         """Let all claimed runs end well."""
         now = self._house.clock.now()
@@ -103,12 +113,15 @@ def measure(house: House, *, tasks: int, rounds: int) -> Costs:
         probe.note_ends(claims)
         _, record_cost = in_transaction(house, probe.record)
         probe.forget()
+        _, history_cost = in_transaction(house, probe.read_history)
         if number < rounds:
             costs.claim_ms.append(cost)
             costs.record_ms.append(record_cost)
+            costs.history_ms.append(history_cost)
         else:
             costs.claim_rows.append(int(cost))
             costs.record_rows.append(int(record_cost))
+            costs.history_rows.append(int(history_cost))
     return costs
 
 
@@ -129,8 +142,7 @@ def _counted(house: House, work: Callable[[], Any]) -> tuple[Any, float]:
 def main() -> None:
     house = open_house()
     costs = measure(house, tasks=int(sys.argv[1]), rounds=int(sys.argv[2]))
-    fields = ("claim_ms", "record_ms", "claim_rows", "record_rows")
-    print(json.dumps({name: getattr(costs, name) for name in fields}))
+    print(json.dumps(asdict(costs)))
     house.close()
 
 

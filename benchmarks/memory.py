@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.house import Ground, Home
@@ -37,9 +37,17 @@ QUICK = Extent(tasks=1_000, sleepers=5, idle_seconds=1.0, settling_seconds=0.5)
 
 
 def measure(ground: Ground, options: Options) -> list[Figure]:
-    """Measure once for each database: memory and idling spread little."""
+    """Measure each database as often as asked, in a fresh home each time."""
     extent = QUICK if options.quick else Extent()
-    return [figure for database in options.databases for figure in _measure(ground, options, database, extent)]
+    return [figure for database in options.databases for figure in _repeated(ground, options, database, extent)]
+
+
+def _repeated(ground: Ground, options: Options, database: str, extent: Extent) -> list[Figure]:
+    """Return each figure once, with a value for each repeat."""
+    rounds = [list(_measure(ground, options, database, extent)) for _ in range(options.repeats)]
+    return [
+        replace(same[0], values=[value for each in same for value in each.values]) for same in zip(*rounds, strict=True)
+    ]
 
 
 def _measure(ground: Ground, options: Options, database: str, extent: Extent) -> Iterator[Figure]:

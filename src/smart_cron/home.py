@@ -88,6 +88,11 @@ def make_database_file(config: Config) -> None:
     os.close(descriptor)
 
 
+def service_uid(config: Config) -> int:
+    """Return who runs the tasks of this home: its owner, or we ourselves where there is none yet."""
+    return config.state_dir.stat().st_uid if config.state_dir.is_dir() else os.geteuid()
+
+
 def owns(config: Config) -> bool:
     """Whether this user may write in the home as its owner: root in another user's may not."""
     return os.geteuid() != 0 or config.state_dir.stat().st_uid == 0

@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from smart_cron.config import SYSTEM_FILE, Config, load_config
 from smart_cron.core.errors import ConfigError, SmartCronError
-from smart_cron.home import SETTINGS_TEMPLATE, account_name
+from smart_cron.home import SETTINGS_TEMPLATE, account_name, service_uid
 from smart_cron.services.autostart import Startup
 from smart_cron.wiring import prepare
 
@@ -128,7 +128,7 @@ def startup(config: Config, *, user: str | None = None) -> Startup:
 
 def service_user(config: Config) -> str:
     """Return who runs the tasks of this home: its owner, or we ourselves where there is none any more."""
-    return account_name(config.state_dir.stat().st_uid if config.state_dir.is_dir() else os.geteuid())
+    return account_name(service_uid(config))
 
 
 def refusal_of(program: Sequence[str], user: str) -> str | None:

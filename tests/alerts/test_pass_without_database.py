@@ -47,6 +47,13 @@ def test_passes_without_a_database_mail_once_and_its_end_once_more(home: Home, b
     home.once()
     assert len(box.envelopes) == 2
     assert not noted.exists()
+    lines = [json.loads(line) for line in home.log_text().splitlines()]
+    said = [(line["level"], line["message"]) for line in lines if "atabase" in line["message"]]
+    assert said == [
+        ("CRITICAL", "Failed to connect to database"),
+        *[("WARNING", "Pass found no database")] * 2,
+        ("WARNING", "Database is back"),
+    ]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root is somebody else in a home")

@@ -7,14 +7,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from benchmarks.row_counts import row_counter
 from tests.conformance.scene import NOON, Scene
 
 from smart_cron.core.run import Status
 from smart_cron.store.gateway import Store
 
-# Squared it is the number of rows.
 HOLDS = "smart_cron_holds"
-SIDE = 55
+# Squared it is the number of rows.
+SIDE, SMALL_SIDE = 55, 16
 
 READS: dict[str, Callable[[Store], object]] = {
     "next due": lambda store: store.plans.next_due_at(),
@@ -48,7 +49,7 @@ def crowd(database: str, opened: Callable[[str], Store], crowded: set[str]) -> S
     return scene
 
 
-def fill(scene: Scene) -> None:
+def fill(scene: Scene, side: int = SIDE) -> None:
     """Many planned tasks, none of them due, and a long history of runs that were won."""
     session = scene.store.session
     for table in ("smart_cron_tasks_config", "smart_cron_executions"):
@@ -57,8 +58,8 @@ def fill(scene: Scene) -> None:
     scene.planned(next_run_at=NOON + 1000 * (NOON - NOON.replace(hour=11)))
     columns = """task_script, schedule_pattern, next_run_at, planned_next_run_at, planned_pattern, planned_zone,
         planned_enabled, planned_policy"""
-    numbers = f"""WITH RECURSIVE d(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM d WHERE i < {SIDE}),
-        n(i) AS (SELECT a.i * {SIDE} + b.i FROM d a, d b)"""
+    numbers = f"""WITH RECURSIVE d(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM d WHERE i < {side}),
+        n(i) AS (SELECT a.i * {side} + b.i FROM d a, d b)"""
     name = "CONCAT('task', n.i)" if session.dialect.name == "mysql" else "'task' || n.i"
     tasks = f"SELECT {name}, {columns} FROM n, smart_cron_tasks_config t WHERE t.id = {task_id}"
     runs = "SELECT n.i, 'x', 'success', 5 FROM n"
@@ -119,6 +120,33 @@ def test_a_read_uses_an_index_in_its_own_order(crowd: Scene, read: str) -> None:
         assert seen
         for sql, params in seen:
             assert not faults(crowd.store, sql, params), sql
+
+
+@pytest.mark.slow
+def test_no_read_takes_in_more_rows_where_there_are_more(
+    database: str, opened: Callable[[str], Store], crowded: set[str]
+) -> None:
+    """An index that is walked from end to end is in the right order, too."""
+    scene = Scene(opened(database))
+    fill(scene, SMALL_SIDE)
+    of_few = rows_read(scene.store)
+    fill(scene)
+    crowded.add(database)
+
+    of_many = rows_read(scene.store)
+
+    # SQLite counts steps of its machine; a level more of an index costs some.
+    assert {read: (of_few[read], rows) for read, rows in of_many.items() if rows > of_few[read] * 1.5 + 20} == {}
+
+
+def rows_read(store: Store) -> dict[str, int]:
+    """Return for each read how many rows, or steps, it took."""
+    counts = {}
+    for name, read in READS.items():
+        with store.database.transaction(), row_counter(store.session.connection) as count:
+            read(store)
+            counts[name] = count()
+    return counts
 
 
 def test_what_is_not_due_is_not_read(crowd: Scene) -> None:

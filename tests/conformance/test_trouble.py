@@ -143,6 +143,8 @@ def test_a_database_newer_than_the_code_is_named(store: Store) -> None:
     try:
         with pytest.raises(SchemaError, match="9999_future"):
             store.database.check()
+        with pytest.raises(SchemaError, match="newer version of Smart Cron"):
+            store.database.migrate()
     finally:
         store.session.execute("DELETE FROM django_migrations WHERE name = '9999_future'")
 

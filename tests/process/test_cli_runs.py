@@ -103,6 +103,19 @@ def test_a_timeout_ends_with_124(console: Console) -> None:
     assert b"timeout" in done.stderr
 
 
+def test_a_run_waited_for_is_taken_over_where_its_master_dies_before_the_start(console: Console) -> None:
+    console.add("mixed", "echo out")
+    master = console.start_master()
+    master.send_signal(signal.SIGSTOP)
+    waiting = console.start("task", "run", "mixed", "--wait")
+    wait_until(lambda: b"mixed" in console.sure("run", "list"), "the run that the master does not see")
+
+    master.kill()
+
+    out, _ = waiting.communicate(timeout=DEADLINE_SECONDS)
+    assert (out, waiting.returncode) == (b"out\n", 0)
+
+
 def test_a_run_waited_for_is_left_to_the_master_where_one_works(console: Console) -> None:
     console.add("mixed", "echo out; echo err >&2; exit 7")
     master = console.start_master()

@@ -234,10 +234,23 @@ def test_without_a_limit_open_files_are_what_programs_expect(node: Node) -> None
     assert node.printed("ulimit -n").strip() == "1024"
 
 
+def test_the_peak_of_a_small_task_is_no_more_than_its_supervisor_weighs(node: Node) -> None:
+    """The kernel begins with what the parent had resident; a lot of output must not add to it."""
+    node.shell("head -c 20000000 /dev/zero")
+
+    assert node.shell("true")["memory_peak_bytes"] <= 20_000_000
+
+
 def test_a_limit_that_cannot_be_kept_is_said(node: Node) -> None:
     order = node.launch(shell_command="sleep 0.1", limits={"processes": 5, "output_bytes": 1000})
 
     assert "5 processes" in node.event("started", order["run_id"])["unkept_limits"][0]
+
+
+def test_a_limit_that_cannot_be_kept_is_said_of_a_run_that_is_over_at_once(node: Node) -> None:
+    end = node.shell("exit 0", limits={"processes": 5, "output_bytes": 1000})
+
+    assert "5 processes" in end["unkept_limits"][0]
 
 
 @pytest.mark.slow

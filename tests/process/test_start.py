@@ -199,6 +199,27 @@ def test_a_start_that_fails_says_why(
     assert end["exit_code"] is None
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may run a task as another user")
+def test_limits_of_a_task_of_another_user_are_in_force_in_every_run(node: Node) -> None:
+    limits = {"output_bytes": 1000, "open_files": 50, "cpu_seconds": 5}
+    # The soft ones are there from the first instruction. The hard ones come with the supervisor's next turn.
+    command = """ulimit -Sn; ulimit -St; n=0
+        while [ "$(ulimit -Hn) $(ulimit -Ht)" != "50 10" ] && [ $n -lt 500 ]; do n=$((n+1)); sleep 0.01; done
+        ulimit -Sn; ulimit -Hn; ulimit -St; ulimit -Ht"""
+
+    orders = [node.order(shell_command=command, run_as="nobody", limits=limits) for _ in range(60)]
+    for batch in (orders[:30], orders[30:]):
+        node.client.launch(batch)
+        for order in batch:
+            assert _output(node, node.event("finished", order["run_id"])).split() == b"50 5 50 50 5 10".split()
+
+
+@pytest.mark.parametrize("files", [5, 12, 30])
+def test_a_limit_is_kept_that_lies_below_what_a_supervisor_itself_may_have_open(node: Node, files: int) -> None:
+    assert node.printed("ulimit -Sn", limits={"output_bytes": 1000, "open_files": files}).split() == [str(files)]
+
+
 def test_exec_failure_is_told_apart_from_exit_127(node: Node) -> None:
     lost = node.script("#!/no/such/interpreter\n")
 

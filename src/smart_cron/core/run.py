@@ -237,6 +237,7 @@ class RunEnd:
     output_path: str | None = None
     leftovers: tuple[str, ...] = ()
     unkillable: tuple[str, ...] = ()
+    unkept_limits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -12,6 +13,8 @@ from smart_cron.core.cron_fields import MACROS
 from smart_cron.core.schedule import Schedule
 from smart_cron.core.zones import Span, spans_from, to_instant, to_seconds
 
+_STAR_STEP = re.compile(r"\*/([0-9]+)", re.ASCII)
+_ORDINAL = re.compile(r"\b([0-9]+)th\b", re.ASCII)
 _SOME_INSTANT = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -20,7 +23,23 @@ def describe(pattern: str) -> str:
     schedule = Schedule.parse(pattern)
     if schedule.is_reboot:
         return "Once, when Smart Cron starts after a boot"
-    return CronSim(MACROS.get(schedule.pattern, schedule.pattern), _SOME_INSTANT).explain()
+    minute, hour, *rest = MACROS.get(schedule.pattern, schedule.pattern).split()
+    # The other fields' stars stay as they are: by them days of month and of week are one rule or two.
+    told = " ".join((_step_as_list(minute, 60), _step_as_list(hour, 24), *rest))
+    return _ORDINAL.sub(_ordinal, CronSim(told, _SOME_INSTANT).explain())
+
+
+def _step_as_list(field: str, count: int) -> str:
+    """Return a step that does not divide its range as the values that it stands for: it begins anew at each turn."""
+    match = _STAR_STEP.fullmatch(field)
+    if match is None or (count % int(match[1]) == 0 and int(match[1]) < count):
+        return field
+    return ",".join(map(str, range(0, count, int(match[1]))))
+
+
+def _ordinal(match: re.Match[str]) -> str:
+    ending = "th" if match[1][-2:] in ("11", "12", "13") else {"1": "st", "2": "nd", "3": "rd"}.get(match[1][-1], "th")
+    return match[1] + ending
 
 
 def remarks(pattern: str, zone: ZoneInfo, start: datetime, end: datetime) -> list[str]:

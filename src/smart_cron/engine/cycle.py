@@ -49,6 +49,8 @@ class NodeLauncher(Launcher, Protocol):
 
     def running(self) -> set[str]: ...
 
+    def close(self) -> None: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
@@ -85,7 +87,7 @@ class _Done:
 
 
 class Cycle:
-    """Owns the node's runs in hand. `only` narrows it to one execution: then no slot is planned."""
+    """Owns the node's runs in hand. `only` narrows it to these executions: then no slot is planned."""
 
     def __init__(
         self,
@@ -125,7 +127,7 @@ class Cycle:
         self._ripeness = Ripeness()
         self.in_hand: set[str] = set()
         self.next_due_at: datetime | None = None
-        self.only: int | None = None
+        self.only: tuple[int, ...] | None = None
         self.report = OnceReport()
 
     def adopt(self, settings: EngineSettings) -> None:
@@ -244,8 +246,30 @@ class Cycle:
             ended = {settlement.run.run_id for settlement in settled}
             # While more is due, priorities are not known in full: plan first, start then.
             places = 0 if planned.more_is_due else max(0, self._settings.max_concurrent - len(self.in_hand - ended))
-            claims = self._claimer.claim(places=places, only=self.only) if places else []
+            claims = self._claim(places) if places else []
         return _Done(claims, settled, planned, all_places_filled=len(claims) == places)
+
+    def _claim(self, places: int) -> list[Claim]:
+        if self.only is None:
+            return self._claimer.claim(places=places)
+        claims: list[Claim] = []
+        for execution_id in self.only:
+            if len(claims) < places:
+                claims += self._claimer.claim(places=1, only=execution_id)
+        return claims
+
+    def plan_due(self) -> None:
+        """Plan all that has come due, and claim nothing of it."""
+        more_is_due = True
+        while more_is_due:
+            planned = again_on_conflict(self._plan_alone, self._clock)
+            self._planner.tell(planned)
+            self.report.planned += planned.executions
+            more_is_due = planned.more_is_due
+
+    def _plan_alone(self) -> Planned:
+        with self._stores.database.transaction():
+            return self._plan(self._clock.now())
 
     def _plan(self, now: datetime) -> Planned:
         plans = self._stores.plans

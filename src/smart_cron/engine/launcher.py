@@ -33,6 +33,8 @@ class RunnerLauncher:
     def __init__(self, *, client: RunnerClient, state_dir: Path, orders: OrderBook, clock: Clock, log: Log) -> None:
         self._client, self._orders, self._clock, self._log = client, orders, clock, log
         self._runs_dir = str(state_dir / "runs")
+        # Runs going on of which it was said that a limit is not kept.
+        self._warned: set[str] = set()
 
     def ensure(self) -> None:
         """Have a task runner that answers. Raise TaskRunnerError, saying why, where none can be had."""
@@ -61,13 +63,23 @@ class RunnerLauncher:
     def _sort(self, event: Mapping[str, Any], starts: list[Start], ends: list[RunEnd]) -> None:
         kind = event.get("event")
         if kind == "finished":
+            self._warn_of_unkept(event)
+            self._warned.discard(event["run_id"])
             ends.append(run_end(event))
         elif kind == "started":
             starts.append((event["run_id"], event["execution_id"], instant(event["started_at"])))
-            for sentence in event.get("unkept_limits") or ():
-                self._log.warning("Limit cannot be kept on this machine", run_id=event["run_id"], limit=sentence)
+            self._warn_of_unkept(event)
         elif kind == "refused" and event["code"] in FINAL_REFUSALS:
             ends.append(self._refusal(event))
+
+    def _warn_of_unkept(self, event: Mapping[str, Any]) -> None:
+        """Say it once: at the start, or at the end of a run that was over before anything was told."""
+        sentences = event.get("unkept_limits") or ()
+        if not sentences or event["run_id"] in self._warned:
+            return
+        self._warned.add(event["run_id"])
+        for sentence in sentences:
+            self._log.warning("Limit cannot be kept on this machine", run_id=event["run_id"], limit=sentence)
 
     def _refusal(self, event: Mapping[str, Any]) -> RunEnd:
         return RunEnd(
@@ -137,6 +149,7 @@ def run_end(record: Mapping[str, Any]) -> RunEnd:
         output_path=record.get("output_path"),
         leftovers=tuple(record.get("leftovers") or ()),
         unkillable=tuple(record.get("unkillable") or ()),
+        unkept_limits=tuple(record.get("unkept_limits") or ()),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from types import FrameType
@@ -106,14 +106,33 @@ class Master:
         self._log.flush()
         return report
 
-    def run_one(self, execution_id: int, *, on_turn: Callable[[], None]) -> None:
-        """See this execution alone through; *on_turn* is called after every turn and may raise to leave."""
-        self._cycle.only = execution_id
+    def run_one(self, execution_id: int, *, on_turn: Callable[[], bool]) -> None:
+        """See this execution alone through; *on_turn* is asked after every turn whether it is over.
+
+        What else runs on the node is recorded meanwhile, and not waited for.
+        """
+        self._cycle.only = (execution_id,)
         self._begin()
-        while self._cycle.has_work:
+        self._see_through(on_turn)
+
+    def run_chosen(self, choose: Callable[[], Sequence[int]], *, on_turn: Callable[[], bool]) -> None:
+        """Plan what is due, as a pass does; then see through the executions that *choose* names, and no others.
+
+        They run side by side as far as there are places; *on_turn* is asked as by `run_one`.
+        """
+        self._begin()
+        self._cycle.plan_due()
+        self._cycle.only = tuple(choose())
+        self._see_through(on_turn)
+
+    def _see_through(self, on_turn: Callable[[], bool]) -> None:
+        while self._cycle.has_work and not on_turn():
             self.turn()
-            on_turn()
         self._end()
+
+    def close(self) -> None:
+        """Hang up on the task runner, where the process goes on without this master."""
+        self._launcher.close()
 
     def _begin_patiently(self, on_wait: Callable[[str], None] = lambda _: None) -> None:
         """Begin, as soon as database and task runner serve; in a restored database once somebody recovered it."""

@@ -34,6 +34,8 @@ _SERVER_DISK = tuple(
     for words in ("No space left on device", "Disk got full", "is full")
 )
 
+_LOCKED = "Try again later; who has it open, as root: fuser -v on the database file."
+
 _BARE = django_errors.DatabaseError
 
 MIGRATE = "Run 'smart-cron db migrate'."
@@ -62,6 +64,8 @@ def translated(error: Exception, *, secret: str = "") -> DatabaseError:
             if words in text:
                 return kind(f"the database cannot be written: {reason} ({text}).", remedy=remedy)
         return kind(f"the database cannot be used: {text}.", remedy="Is it running, and is the database URL right?")
+    if kind is DatabaseConflictError and "is locked" in text:
+        return kind(f"the database is locked: another process keeps writing to it ({text}).", remedy=_LOCKED)
     return kind(f"the database refused: {text}.")
 
 

@@ -61,10 +61,10 @@ def open_store(
     ConfigError for a URL that cannot be used; it shows no password.
     """
     configure(url, alias=alias, timeout_seconds=timeout_seconds, **options)
-    return _assembled(alias)
+    return _assembled(alias, timeout_seconds)
 
 
-def _assembled(alias: str) -> Store:
+def _assembled(alias: str, timeout_seconds: float) -> Store:
     # Models can be imported only once Django is configured.
     from smart_cron.store.alert_book import AlertBook
     from smart_cron.store.alerts import Alerts
@@ -94,7 +94,7 @@ def _assembled(alias: str) -> Store:
     from smart_cron.store.tellings import Tellings
     from smart_cron.store.traces import Traces
 
-    session = Session(alias)
+    session = Session(alias, timeout_seconds=timeout_seconds)
     releases, audit = Releases(session), Audit(session)
     book = AlertBook(session, releases, audit)
     plans, outbox = Plans(session, releases), Outbox(session)

@@ -259,6 +259,7 @@ def _message(text: str | None) -> str | None:
 
 
 def _leftovers(ended: RunEnd) -> str | None:
-    if not ended.leftovers and not ended.unkillable:
+    unkept = {"unkept_limits": ended.unkept_limits} if ended.unkept_limits else {}
+    if not ended.leftovers and not ended.unkillable and not unkept:
         return None
-    return fitting(json.dumps({"leftovers": ended.leftovers, "unkillable": ended.unkillable}))
+    return fitting(json.dumps({"leftovers": ended.leftovers, "unkillable": ended.unkillable, **unkept}))

@@ -32,6 +32,12 @@ def check_server(session: Session) -> None:
 
 def check_tables(session: Session) -> None:
     """Raise SchemaError where migrations are missing, or were applied by a newer version."""
+    if _missing(session):
+        raise SchemaError("the database has no tables of this version yet.", remedy=MIGRATE)
+
+
+def _missing(session: Session) -> set[str]:
+    """Return the migrations to be applied. Raise SchemaError where some were applied that this version has not."""
     applied = _applied(session)
     known = {name for app, name in MigrationLoader(None).disk_migrations if app == APP}
     newer = sorted(applied - known)
@@ -40,13 +46,13 @@ def check_tables(session: Session) -> None:
             f"the database was made by a newer version of Smart Cron (it has '{newer[-1]}').",
             remedy="Upgrade Smart Cron, or restore an older backup.",
         )
-    if known - applied:
-        raise SchemaError("the database has no tables of this version yet.", remedy=MIGRATE)
+    return known - applied
 
 
 def migrate(session: Session) -> list[str]:
-    """Apply what is missing, and return its names."""
+    """Apply what is missing, and return its names. Raise SchemaError for a database that is newer than this code."""
     with sole_migrator(session):
+        _missing(session)
         _refuse_collisions(session)
         executor = MigrationExecutor(session.connection)
         targets = [node for node in executor.loader.graph.leaf_nodes() if node[0] == APP]

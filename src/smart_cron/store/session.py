@@ -24,15 +24,18 @@ from smart_cron.store.fairness import Fairness
 from smart_cron.store.faults import told_in_ours
 
 _T = TypeVar("_T")
-# How often a change asked for by a person is tried again after a deadlock.
+# How often a change asked for by a person is tried again after a deadlock, as long as its time lasts.
 TRIES = 5
+# Whoever waits for a lock for longer is told so, where somebody watches.
+QUIET_SECONDS = 2.0
 
 
 class Session:
     """Statements on one connection a thread, errors told in ours."""
 
-    def __init__(self, alias: str) -> None:
-        self.alias = alias
+    def __init__(self, alias: str, *, timeout_seconds: float = setup.DEFAULT_TIMEOUT_SECONDS) -> None:
+        self.alias, self._timeout_seconds = alias, timeout_seconds
+        self._tell_waiting: Callable[[], None] | None = None
         self._threads = threading.local()
         self.dialect: Dialect = DIALECTS[self.connection.vendor]
         self._secret = str(self.connection.settings_dict.get("PASSWORD") or "")
@@ -49,6 +52,28 @@ class Session:
             known = self._threads.known = (setup.times_configured, connections[self.alias])
         return known[1]
 
+    def tell_waiting(self, tell: Callable[[], None] | None) -> None:
+        """Have *tell* called, once and on another thread, where a transaction takes long; None: never."""
+        self._tell_waiting = tell
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        if self._tell_waiting is None:
+            yield
+            return
+        timer = threading.Timer(QUIET_SECONDS, self._tell_once)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _tell_once(self) -> None:
+        tell, self._tell_waiting = self._tell_waiting, None
+        if tell is not None:
+            tell()
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Open a transaction, or join the one that is open: then the outermost commits."""
@@ -60,7 +85,7 @@ class Session:
             self._follow()
             fairness.before()
         try:
-            with told_in_ours(self._secret), atomic(using=self.alias):
+            with self._watched(), told_in_ours(self._secret), atomic(using=self.alias):
                 yield
         except DatabaseUnavailableError:
             # The server may be back already; only a new connection can tell.
@@ -80,14 +105,18 @@ class Session:
         return found
 
     def again(self, work: Callable[[], _T]) -> _T:
-        """Run *work* in a transaction, and again from its start after a conflict with another one."""
+        """Run *work* in a transaction, and again from its start after a conflict with another one.
+
+        A lock is waited for by every try, so no other is made once one call's time is over.
+        """
+        ends_at = time.monotonic() + self._timeout_seconds
         joined = self.connection.in_atomic_block
         for left in range(0 if joined else TRIES - 1, -1, -1):
             try:
                 with self.transaction():
                     return work()
             except DatabaseConflictError:
-                if not left:
+                if not left or time.monotonic() >= ends_at:
                     raise
         raise AssertionError("the last try returns or raises")
 

@@ -2,13 +2,16 @@
 
 The process inherits them, so nothing has to run between fork and exec, and the spawn costs what a plain one does.
 
-The supervisor takes the user's real and effective ids and keeps 0 as its saved one, by which it comes back. `execve`
-copies the effective id over the saved one and, with no id left that is 0, drops all capabilities: the task has the one
-identity and no way back (execve(2), capabilities(7)). For this moment the user may signal the supervisor, and nothing
-else of it: that its saved id is another forbids ptrace. Who kills it loses their own run, as with a fork.
+The supervisor takes the user's real and saved ids and keeps 0 as its effective one, by which it comes back. The first
+thing that the child of the spawn does is to make its effective ids the real ones (POSIX_SPAWN_RESETIDS); with no id
+left that is 0 the kernel takes all its capabilities (capabilities(7)): the task has the one identity and no way back.
+For this moment the user may signal the supervisor, and nothing else of it: that its effective id is another forbids
+ptrace. Who kills it loses their own run, as with a fork.
 
 A hard limit cannot be given back without a privilege that root in a container lacks, so only the soft ones are taken,
-which the task has from its first instruction. The hard ones are set on it right after the spawn, as that user.
+which the task has from its first instruction. The hard ones are set on it right after the spawn, as that user, and the
+soft ones with them once more: what it may have raised by then is taken back. A task on which they cannot be set is
+killed and counts as not started.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import signal
 
 from smart_cron.taskrunner.kernel import drop_ambient_capabilities
 from smart_cron.taskrunner.plan import (
@@ -38,9 +42,6 @@ if TYPE_CHECKING:
     # Real, effective and saved user id; the same of the group; all further groups.
     Identity = tuple[tuple[int, int, int], tuple[int, int, int], list[int]]
 
-# The spawn takes our descriptors' numbers: a supervisor holds some dozen.
-ENOUGH_FILES = 64
-
 
 def can_give_back() -> bool:
     """Say whether this process could get rid of all that it takes on. Root in a container, for one, may not.
@@ -54,7 +55,7 @@ def can_give_back() -> bool:
         # First the direction that needs the privilege: a refusal then leaves all as it was.
         os.setpriority(os.PRIO_PROCESS, 0, own - 1)
         os.setpriority(os.PRIO_PROCESS, 0, own)
-        # The saved id stays 0 during the spawn, so the kernel would hand these on.
+        # An effective id of 0 is kept during the spawn, so the kernel would hand these on.
         drop_ambient_capabilities()
     except OSError:
         return False
@@ -66,6 +67,12 @@ def can_borrow(plan: SpawnPlan, *, can_give_back: bool) -> bool:
     if not can_give_back and (plan.account is not None or plan.nice):
         return False
     return all(_is_below(resource.getrlimit(kind)[1], hard) for kind, (_, hard) in plan.limits)
+
+
+def has_room_for_spawn(plan: SpawnPlan) -> bool:
+    """Say whether the plan's descriptors lie below its limit of open files: `posix_spawn` refuses others."""
+    files = dict(plan.limits).get(resource.RLIMIT_NOFILE)
+    return files is None or files[0] > max(plan.stdout, plan.stderr, plan.stdin or 0)
 
 
 def _is_below(ceiling: int, wanted: int) -> bool:
@@ -88,8 +95,14 @@ def spawn_borrowing(plan: SpawnPlan) -> int:
             step = DIRECTORY
             # As that user: root may enter directories that the task itself could not.
             os.chdir(plan.directory)
+        if plan.account is not None:
+            step = USER
+            # Back from the user's effective id: the child takes it on again, and no other id is left to it then.
+            os.setresuid(-1, 0, plan.account.uid)
         step = EXECUTE
         pid = _posix_spawn(plan)
+        step = LIMITS
+        _set_limits(own_limits)  # First ours again: to look for what it forked takes descriptors.
         if plan.limits:
             _limit_tree(pid, plan.limits)
         return pid
@@ -100,49 +113,72 @@ def spawn_borrowing(plan: SpawnPlan) -> int:
             _return_to(own_identity)
         if plan.nice:
             os.setpriority(os.PRIO_PROCESS, 0, own_nice)
-        for kind, previous in own_limits:
-            resource.setrlimit(kind, previous)
+        _set_limits(own_limits)
         if plan.directory != "/":
             os.chdir("/")
         os.umask(own_umask)
 
 
+def _set_limits(limits: Limits) -> None:
+    for kind, wanted in limits:
+        resource.setrlimit(kind, wanted)
+
+
 def _take_limits(plan: SpawnPlan) -> None:
     # The soft ones: they can be raised again. Beyond our own CPU time comes a SIGXCPU, which supervisors block.
     for kind, (soft, _) in plan.limits:
-        least = ENOUGH_FILES if kind == resource.RLIMIT_NOFILE else 0
-        resource.setrlimit(kind, (max(soft, least), resource.getrlimit(kind)[1]))
+        resource.setrlimit(kind, (soft, resource.getrlimit(kind)[1]))
     if plan.nice:
         os.setpriority(os.PRIO_PROCESS, 0, plan.nice)
 
 
 def _limit_tree(pid: int, limits: Limits) -> None:
-    # The hard ones. It has begun to run: what it may have forked by now is given them as well.
-    waiting, seen = [pid], {pid}
-    while waiting:
-        _limit(waiting.pop(), limits)
-        for process in descendants(pid):
-            if process.pid not in seen:
-                seen.add(process.pid)
-                waiting.append(process.pid)
+    """Set the hard limits; end the task and raise PermissionError where it does not take them.
+
+    It has begun to run: what it may have forked by now is given them as well.
+    """
+    _limit_main(pid, limits)
+    seen = {pid}
+    while True:
+        waiting = [process.pid for process in descendants(pid) if process.pid not in seen]
+        if not waiting:
+            return
+        for child in waiting:
+            _limit_child(child, limits)
+        seen.update(waiting)
+
+
+def _limit_main(pid: int, limits: Limits) -> None:
+    try:
+        _limit(pid, limits)
+    except ProcessLookupError:
+        return  # It is over.
+    except OSError:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
+
+
+def _limit_child(pid: int, limits: Limits) -> None:
+    try:
+        _limit(pid, limits)
+    except (OSError, ValueError):
+        return  # It is over, or has become another user, whose limits are the business of who let it.
 
 
 def _limit(pid: int, limits: Limits) -> None:
     for kind, wanted in limits:
-        try:
-            resource.prlimit(pid, kind, wanted)
-        except (OSError, ValueError):
-            return  # It is over, or has become another user, whose limits are the business of who let it.
+        resource.prlimit(pid, kind, wanted)
 
 
 def _take_identity(account: Account) -> None:
     # The order is a matter of security: without root's effective id the others would be refused.
     os.setgroups(account.groups)
-    os.setresgid(account.gid, account.gid, -1)
+    os.setresgid(account.gid, account.gid, account.gid)
     os.setresuid(account.uid, account.uid, 0)
     wrong = (
         os.getresuid() != (account.uid, account.uid, 0)
-        or os.getresgid()[:2] != (account.gid, account.gid)
+        or os.getresgid() != (account.gid,) * 3
         or set(os.getgroups()) != set(account.groups)
     )
     if wrong:
@@ -178,6 +214,7 @@ def _posix_spawn(plan: SpawnPlan) -> int:
         plan.environment,
         file_actions=actions,
         setsid=True,
+        resetids=plan.account is not None,
         setsigmask=(),
         setsigdef=DEFAULTED_SIGNALS,
     )

@@ -13,7 +13,7 @@ import os
 import resource
 import signal
 
-from smart_cron.taskrunner.borrowed import spawn_borrowing
+from smart_cron.taskrunner.borrowed import has_room_for_spawn, spawn_borrowing
 from smart_cron.taskrunner.limits import within_reach
 from smart_cron.taskrunner.plan import (
     DEFAULTED_SIGNALS,
@@ -41,7 +41,7 @@ def spawn(plan: SpawnPlan) -> int:
 
 
 def _spawn(plan: SpawnPlan) -> int:
-    return spawn_borrowing(plan) if plan.in_place else spawn_forked(plan)
+    return spawn_borrowing(plan) if plan.in_place and has_room_for_spawn(plan) else spawn_forked(plan)
 
 
 def spawn_forked(plan: SpawnPlan) -> int:

@@ -224,7 +224,11 @@ class Supervisor:
             self._finish(held, _start_failed(order, started, f"nothing could be started: {error.strerror}"))
             return
         run.watch(announce=lambda: self._announce(run, held, started), told_to_stop=self._told_to_stop)
-        self._finish(held, run.finish_record(), run)
+        finish = run.finish_record()
+        # In both records: a run that is over at once tells of its end alone.
+        if unkept := started.get("unkept_limits"):
+            finish["unkept_limits"] = unkept
+        self._finish(held, finish, run)
         if run.output.total(1) > LARGE_OUTPUT_BYTES:
             _reset_high_water_mark()
 

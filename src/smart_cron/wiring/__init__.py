@@ -38,6 +38,7 @@ from smart_cron.home import (
     require_home,
     require_owner,
     require_run_dir,
+    service_uid,
     write_settings_file,
 )
 from smart_cron.logs.events import open_event_log
@@ -302,17 +303,17 @@ def _program_environment(config: Config) -> Mapping[str, str]:
 
 def check_task_script(definition: TaskDefinition, config: Config) -> str | None:
     """Return what is wrong with the script's file as a sentence, or None; the supervisor asks again at the start."""
-    folders = config.script_directories
+    folders, owner = config.script_directories, service_uid(config)
     return check_script(
         definition.script or "",
-        run_as_uid=_uid(definition.run_as),
-        service_uid=os.geteuid(),
+        run_as_uid=_uid(definition.run_as, otherwise=owner),
+        service_uid=owner,
         directories=None if folders is None else [str(folder) for folder in folders],
     )
 
 
-def _uid(user: str | None) -> int:
+def _uid(user: str | None, *, otherwise: int) -> int:
     try:
-        return os.geteuid() if user is None else pwd.getpwnam(user).pw_uid
+        return otherwise if user is None else pwd.getpwnam(user).pw_uid
     except KeyError:
-        return os.geteuid()  # An unknown user is a problem of its own, told by the definition's check.
+        return otherwise  # An unknown user is a problem of its own, told by the definition's check.

@@ -42,14 +42,18 @@ def test_without_a_home_every_command_says_what_to_do(call: Call, empty: Path, w
     assert not empty.exists()
 
 
-def test_settings_are_shown_as_toml_and_json(call: Call, home: Path) -> None:
+def test_settings_are_shown_as_toml_and_json(call: Call, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import tomllib
 
+    monkeypatch.setenv("SMART_CRON_GROUP_LIMITS", '{"shop.io": 2}')
+    monkeypatch.setenv("SMART_CRON_ALERTS__EMAIL__QUIET_HOURS", "22:00-06:00")
     shown = tomllib.loads(call("config", "show").out)
     document = call("config", "show", "--json").document
 
     assert shown["max_concurrent"] == document["max_concurrent"] == 10
     assert shown["state_dir"] == str(home / "state")
+    assert shown["group_limits"] == {"shop.io": 2}
+    assert shown["alerts"]["email"]["quiet_hours"] == "22:00-06:00"
 
 
 @pytest.mark.slow
@@ -210,3 +214,10 @@ def test_the_demos_intents_ask_for_what_the_scripts_do() -> None:
     assert INTENTS["invoices"].is_met([{"status": "failed", "leftovers": None}, good])
     assert not INTENTS["image-worker"].is_met([good])
     assert INTENTS["image-worker"].is_met([left])
+
+
+def test_logs_of_a_home_that_does_not_exist_are_no_empty_logs(call: Call, empty: Path) -> None:
+    result = call("logs")
+
+    assert result.code == 1
+    assert f"there are no logs: {empty}" in result.err

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
 from tests.unit.cli.conftest import Call, Result
 
-from smart_cron.core.run import Status
+from smart_cron.core.run import ErrorType, Status
 from smart_cron.faces.cli.run_show import left_behind
 from smart_cron.faces.cli.task_run import exit_code_of
 from smart_cron.wiring import House
@@ -109,3 +111,61 @@ def test_output_that_is_not_there_yet_is_said(call: Call, add: Add) -> None:
 
     assert result.out == ""
     assert "has printed nothing yet" in result.err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is somebody else in a home")
+@pytest.mark.parametrize("words", [["task", "run", "report"], ["run", "retry", "1"]])
+def test_a_run_that_would_be_refused_leaves_nothing_queued(
+    call: Call, add: Callable[..., object], house: House, words: list[str]
+) -> None:
+    add("report")
+    house.store.tasks.request_run(
+        house.store.tasks.get("report").id, arguments=None, actor="test", now=house.clock.now()
+    )
+    house.store.history.request_cancel(1, reason=ErrorType.CANCELLED, actor="test", now=house.clock.now())
+    for path in (house.config.home, *house.config.home.rglob("*")):
+        shutil.chown(path, "nobody")
+
+    result = call(*words, "--wait")
+
+    assert result.code == 1
+    assert "runuser -u nobody" in result.err
+    assert [row["id"] for row in house.store.history.runs()] == [1]
+
+
+def test_history_of_a_removed_task_is_shown(call: Call, add: Add) -> None:
+    add("a")
+    call("task", "run", "a")
+    call("run", "kill", "1")
+    call("task", "remove", "a", "--yes")
+
+    result = call("task", "history", "a")
+
+    assert result.code == 0, result.err
+    assert "Task 'a' was removed" in result.err
+    assert "killed" in result.out
+    assert call("task", "history", "nobody").code == 1
+
+
+def test_removing_a_task_names_the_run_that_goes_on(call: Call, add: Add, house: House) -> None:
+    add("a")
+    call("task", "run", "a")
+    with house.store.database.transaction():
+        house.store.claims.claim([(1, "run-1")], node="n", incarnation="i", launch_deadline=0.0, now=house.clock.now())
+
+    assert "Run 1 goes on to its end; 'smart-cron run kill 1' ends it." in call("task", "remove", "a", "--yes").out
+
+
+def test_limits_that_were_not_kept_are_shown(call: Call, add: Add, house: House) -> None:
+    add("a")
+    call("task", "run", "a")
+    told = '{"leftovers": [], "unkillable": [], "unkept_limits": ["the limit of 5 processes is not kept"]}'
+    house.store.session.execute("UPDATE smart_cron_executions SET leftovers = %s WHERE id = 1", [told])
+
+    assert "the limit of 5 processes is not kept" in call("run", "show", "1").out
+    assert call("run", "show", "1", "--json").document["unkept_limits"] == ["the limit of 5 processes is not kept"]
+
+
+def test_a_limit_that_may_not_be_kept_is_said_when_it_is_set(call: Call, add: Add) -> None:
+    assert "limit of 5 processes is kept only where" in add("a", "true", "--processes", "5").err
+    assert "processes" not in call("task", "edit", "a", "--description", "x").err

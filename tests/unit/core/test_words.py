@@ -21,6 +21,14 @@ YEAR = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 12, 31, tzinfo=UTC))
         ("@weekly", "At 00:00 on Sunday"),
         ("0 9-17 * * mon-fri", "Monday through Friday"),
         ("@reboot", "when Smart Cron starts"),
+        ("*/15 * * * *", "Every 15th minute of every hour"),
+        # The step begins anew at each hour: from 44 to 0 it is sixteen minutes.
+        ("*/22 * * * *", "At minutes 0, 22, and 44 of every hour"),
+        ("0 */5 * * *", "At minute 0 past hours 0, 5, 10, 15, and 20"),
+        ("*/60 * * * *", "At the start of every hour"),
+        ("1-59/22 * * * *", "Every 22nd minute from 1 through 59"),
+        ("0 0 */22 * *", "on every 22nd day of month"),
+        ("0 0 */11 * *", "on every 11th day of month"),
     ],
 )
 def test_a_pattern_is_told_in_words(pattern: str, words: str) -> None:

@@ -475,7 +475,7 @@ def test_a_cycle_for_one_execution_plans_and_claims_no_other(bench: Bench) -> No
     mine, other = bench.add_planned("mine", "other")
     number = bench.ask(mine)
     bench.ask(other)
-    bench.new_cycle().only = number
+    bench.new_cycle().only = (number,)
     bench.clock.advance(MINUTE)
 
     bench.cycle.act(look=True)

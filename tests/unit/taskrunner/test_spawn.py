@@ -83,6 +83,19 @@ def test_a_user_that_may_not_be_taken_on_is_a_failed_start_and_nothing_else(monk
     assert (os.getresuid(), os.getresgid(), os.getgroups(), os.getcwd()) == own
 
 
+def test_a_task_that_does_not_take_its_limits_is_ended_and_not_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_pid: int, _kind: int, _wanted: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(resource, "prlimit", refuse)
+    plan = plan_of(["/bin/sleep", "60"], limits=[(resource.RLIMIT_CPU, (50, 55))])
+
+    with pytest.raises(StartFailedError, match="could not set its limits: Operation not permitted"):
+        printed_by(plan, forked=False)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
 @pytest.mark.parametrize("option", [{"nice": 5}, {"account": object()}])
 def test_a_user_and_a_priority_are_not_borrowed_where_they_cannot_be_given_back(option: dict[str, object]) -> None:
     plan = plan_of(["/bin/true"], **option)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -47,14 +48,20 @@ def show(session: Session, /, *, as_json: bool) -> None:
         click.echo(line)
 
 
-def _toml_lines(values: Mapping[str, Any]) -> Iterator[str]:
+def _toml_lines(values: Mapping[str, Any], place: str = "") -> Iterator[str]:
+    """Yield the lines of one table and, below it, of the tables in it."""
     tables = {key: value for key, value in values.items() if isinstance(value, dict)}
     for key, value in values.items():
-        if key not in tables and key != "home":
-            yield f"{key} = {_toml(value)}" if value is not None else f"# {key} is not set"
+        if key not in tables and (place, key) != ("", "home"):
+            yield f"{_key(key)} = {_toml(value)}" if value is not None else f"# {key} is not set"
     for name, table in tables.items():
-        yield f"\n[{name}]"
-        yield from (f"{key} = {_toml(value)}" for key, value in table.items())
+        path = f"{place}.{_key(name)}" if place else name
+        yield f"\n[{path}]"
+        yield from _toml_lines(table, path)
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
 
 
 def _toml(value: Any) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import pwd
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,11 +39,23 @@ class CrontabFile:
         except OSError as error:
             raise SmartCronError(f"the crontab {self.path} cannot be read: {error.strerror}.") from None
 
+    def require_can_take_over(self, lines: Sequence[CrontabLine]) -> None:
+        """Raise SmartCronError where `take_over` could not do its work."""
+        from smart_cron.services.crontab import require_can_take_over
+
+        require_can_take_over(self.path, lines)
+
     def take_over(self, lines: Sequence[CrontabLine]) -> Path:
         """Comment these lines out and return the copy of what was there."""
         from smart_cron.services.crontab import take_over
 
         return take_over(self.path, lines)
+
+    def give_back(self, lines: Sequence[CrontabLine]) -> None:
+        """Undo `take_over`."""
+        from smart_cron.services.crontab import give_back
+
+        give_back(self.path, lines)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,19 +79,51 @@ class UserCrontab:
             raise SmartCronError(f"the crontab of '{self.user}' cannot be read: {reason}.")
         return done.stdout
 
+    def require_can_take_over(self, lines: Sequence[CrontabLine]) -> None:
+        """Raise SmartCronError where `take_over` could not do its work, as far as can be told without doing it."""
+        from smart_cron.services.crontab import require_can_take_over
+
+        with self._written_out() as path:
+            require_can_take_over(path, lines)
+
     def take_over(self, lines: Sequence[CrontabLine]) -> Path:
         """Comment these lines out through crontab(1) and return the copy of what was there."""
-        from smart_cron.services.crontab import take_over
+        from smart_cron.services.crontab import give_back, take_over
 
-        path = self.folder / f"crontab-{self.user}"
-        path.write_bytes(self.content())
-        copy = take_over(path, lines)
-        done = self._crontab(str(path))
-        path.unlink()
-        if done.returncode:
-            reason = done.stderr.decode("utf-8", "replace").strip()
-            raise SmartCronError(f"the crontab of '{self.user}' was not changed: {reason}.")
+        with self._written_out() as path:
+            copy = take_over(path, lines)
+            try:
+                self._install(path)
+            except SmartCronError:
+                give_back(path, lines)
+                raise
         return copy
+
+    def give_back(self, lines: Sequence[CrontabLine]) -> None:
+        """Undo `take_over`."""
+        from smart_cron.services.crontab import give_back
+
+        with self._written_out() as path:
+            give_back(path, lines)
+            self._install(path)
+
+    @contextmanager
+    def _written_out(self) -> Iterator[Path]:
+        path = self.folder / f"crontab-{self.user}"
+        try:
+            path.write_bytes(self.content())
+        except OSError as error:
+            raise SmartCronError(f"{path} cannot be written: {error.strerror}.") from None
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _install(self, path: Path) -> None:
+        done = self._crontab(str(path))
+        if done.returncode:
+            reason = done.stderr.decode("utf-8", "replace").strip().rstrip(".")
+            raise SmartCronError(f"the crontab of '{self.user}' was not changed: {reason}.")
 
     def _crontab(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         own = self.user == pwd.getpwuid(os.geteuid()).pw_name

@@ -56,7 +56,8 @@ INTENTS = {
 def define(house: House, folder: Path) -> list[Task]:
     """Import the example crontab from *folder*, enable its tasks, and set retries and timeouts."""
     from smart_cron.faces.cli.crontab_sources import CrontabFile
-    from smart_cron.faces.cli.import_crontab import read_all, save
+    from smart_cron.faces.cli.import_crontab import read_all
+    from smart_cron.faces.cli.import_saving import save
 
     crontab = folder / "crontab"
     examples = Path(str(files("smart_cron") / "examples"))

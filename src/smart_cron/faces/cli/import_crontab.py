@@ -3,41 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from smart_cron.core.errors import InvalidInputError
+from smart_cron.core.errors import SmartCronError
 from smart_cron.core.task import Task
 from smart_cron.faces.cli.crontab_sources import Source, file_source, system_sources, user_source
 from smart_cron.faces.cli.documents import definition_document, print_json
+from smart_cron.faces.cli.import_saving import Import, require_can_take_over, save
 from smart_cron.faces.cli.options import dry_run_option, json_option
 from smart_cron.faces.cli.session import Session, pass_session
+from smart_cron.faces.cli.task_check import problems_of
 from smart_cron.faces.cli.text import counted, printable
 
 if TYPE_CHECKING:
-    from smart_cron.services.crontab import CrontabReading, ImportedTask
+    from smart_cron.services.crontab import ImportedTask
     from smart_cron.wiring import House
 
 
-@dataclass(slots=True)
-class Import:
-    """One crontab on its way: what was read, the tasks of its lines, and what is wrong with which line."""
-
-    source: Source
-    reading: CrontabReading
-    tasks: list[ImportedTask]
-    faults: dict[int, str]
-    known: dict[str, Task]
-    copy: Path | None = None
-    enabled: list[str] = field(default_factory=list)
-
-    @property
-    def sound(self) -> list[ImportedTask]:
-        """The tasks without a fault."""
-        return [task for task in self.tasks if task.line.number not in self.faults]
+# A sentence on standard error holds so many of them.
+MOST_FAULTS = 5
 
 
 @click.command("crontab")
@@ -74,8 +61,10 @@ def import_crontab(
         raise click.UsageError("name one of FILE, --user and --system.")
     with session.house() as house:
         sources, passed_over = _sources(house, file, user, system=system, with_users=with_users)
-        imports = read_all(house, sources)
+        imports = read_all(house, sources, enable=enable or take_over)
         broken = any(each.faults for each in imports) and not skip_invalid
+        if take_over and not broken:
+            require_can_take_over(imports)
         if not dry_run and not broken:
             save(house, imports, actor=session.actor, enable=enable or take_over, take_over=take_over)
     would = dry_run or broken
@@ -86,12 +75,22 @@ def import_crontab(
         if not broken:
             _tell_sum(imports, would=dry_run, enable=enable or take_over)
     if broken:
-        faults = [
-            f"{each.source.source} line {line}: {why.rstrip('.')}"
-            for each in imports
-            for line, why in each.faults.items()
-        ]
-        raise InvalidInputError(faults, remedy="Nothing was imported; --skip-invalid imports the other lines.")
+        raise _all_faults(imports)
+
+
+def _all_faults(imports: Sequence[Import]) -> SmartCronError:
+    """Return the faults as one sentence, of which a binary file has no end: each stands above by its line."""
+    faults = [
+        f"{each.source.source} line {line}: {why.rstrip('.'):.200}"
+        for each in imports
+        for line, why in each.faults.items()
+    ]
+    head = f"{len(faults)} problems: " if len(faults) > 1 else ""
+    more = f"; and {len(faults) - MOST_FAULTS} more, each told by its line" if len(faults) > MOST_FAULTS else ""
+    return SmartCronError(
+        f"{head}{'; '.join(faults[:MOST_FAULTS])}{more}.",
+        remedy="Nothing was imported; --skip-invalid imports the other lines.",
+    )
 
 
 def _sources(
@@ -104,16 +103,18 @@ def _sources(
     return [user_source(user or "", house.config.state_dir)], ()
 
 
-def read_all(house: House, sources: Sequence[Source]) -> list[Import]:
-    """Read crontabs and hold their lines against the tasks that there are and against what a task may be."""
+def read_all(house: House, sources: Sequence[Source], *, enable: bool = False) -> list[Import]:
+    """Read crontabs and hold their lines against the tasks that there are and against what a task may be.
+
+    With *enable* so are the tasks of lines that were imported before: what cannot run is not taken from cron.
+    """
     tasks = house.store.tasks.list()
     known = {task.definition.origin: task for task in tasks if task.definition.origin}
     taken = {task.name for task in tasks}
-    return [_read(house, source, known, taken) for source in sources]
+    return [_read(house, source, known, taken, enable=enable) for source in sources]
 
 
-def _read(house: House, source: Source, known: dict[str, Task], taken: set[str]) -> Import:
-    from smart_cron.core.validation import check_definition
+def _read(house: House, source: Source, known: dict[str, Task], taken: set[str], *, enable: bool) -> Import:
     from smart_cron.services.crontab import read_crontab, to_definitions
 
     reading = read_crontab(
@@ -124,39 +125,12 @@ def _read(house: House, source: Source, known: dict[str, Task], taken: set[str])
     taken.update(task.definition.name for task in tasks)
     faults = {line.number: line.problem for line in reading.faults}
     for task in tasks:
-        problems = check_definition(task.definition, now=house.clock.now()) if task.is_new else []
-        if problems:
+        stored = None if task.is_new else known.get(task.definition.origin or "")
+        if not task.is_new and not enable:
+            continue
+        if problems := list(problems_of(house, task.definition if stored is None else stored.definition)):
             faults[task.line.number] = "; ".join(problems)
     return Import(source=source, reading=reading, tasks=tasks, faults=dict(sorted(faults.items())), known=known)
-
-
-def save(house: House, imports: Sequence[Import], *, actor: str, enable: bool, take_over: bool) -> None:
-    """Add what is new; then take the lines from cron; only then let the tasks run, so that nothing runs twice."""
-    with house.store.database.transaction():
-        ids = {each.source.source: _add(house, each, actor) for each in imports}
-    for each in imports:
-        if take_over and each.sound:
-            each.copy = each.source.take_over([task.line for task in each.sound])
-        if enable:
-            _enable(house, each, ids[each.source.source], actor)
-
-
-def _add(house: House, each: Import, actor: str) -> list[int]:
-    """Return the numbers of tasks that are disabled: the new ones, and those that an earlier import left so."""
-    disabled = []
-    for task in each.sound:
-        if task.is_new:
-            disabled.append(house.store.tasks.add(task.definition, actor=actor).id)
-        elif task.definition.origin and not (stored := each.known[task.definition.origin]).definition.enabled:
-            disabled.append(stored.id)
-    return disabled
-
-
-def _enable(house: House, each: Import, ids: Sequence[int], actor: str) -> None:
-    with house.store.database.transaction():
-        for task_id in ids:
-            house.store.tasks.set_enabled(task_id, True, actor=actor)
-            each.enabled.append(str(task_id))
 
 
 def _tell(imports: Sequence[Import], passed_over: Sequence[str], *, would: bool) -> None:
@@ -194,7 +168,7 @@ def _outcomes(each: Import, *, would: bool) -> Iterator[str]:
             yield f"{where}cannot be used, {each.faults[line.number]}"
         elif line.number in tasks:
             yield where + _outcome(tasks[line.number], would=would)
-        elif line.kind is LineKind.ENVIRONMENT:
+        elif line.kind is LineKind.ENVIRONMENT and not line.is_left_out:
             yield f"{where}{line.text.strip()} holds for the lines below"
         for remark in (*line.remarks, *(tasks[line.number].remarks if line.number in tasks else ())):
             yield f"{where}{remark}"

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from smart_cron.core.errors import SmartCronError
 from smart_cron.faces.cli.documents import print_json_line
 from smart_cron.faces.cli.options import json_option
 from smart_cron.faces.cli.session import Session, pass_session
@@ -44,6 +45,10 @@ def logs(
     from smart_cron.logs.follow import follow
 
     folder = session.config().log_dir
+    if not folder.is_dir():
+        raise SmartCronError(
+            f"there are no logs: {folder} does not exist.", remedy="Run 'smart-cron init', or set SMART_CRON_HOME."
+        )
     wanted = Criteria({"min_level": level, "message": text})
     day_log = DayLog(folder, kind)
     # Opened before the past is read: a line written between the two would else be lost.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -67,6 +68,7 @@ def _works(house: House, *, once: bool, as_json: bool) -> bool:
 
 def _once(house: House, *, as_json: bool) -> None:
     report = house.master().once()
+    _tell_return(house)
     _tell(house)
     figures = {name: getattr(report, name) for name in ("planned", "started", "finished", "failed")}
     if as_json:
@@ -112,8 +114,24 @@ def _loss_told(session: Session, *, told: bool) -> Iterator[None]:
 def _tell_loss(house: House, reason: str) -> None:
     from smart_cron.wiring.courier import tell_of_loss
 
-    house.log.error("Pass found no database", reason=reason)
+    if _mark_of_loss(house).exists():
+        house.log.warning("Pass found no database", reason=reason)
+    else:
+        house.log.critical("Failed to connect to database", reason=reason)
+        with suppress(OSError):  # Another pass was first, or the disk takes nothing.
+            _mark_of_loss(house).touch(mode=0o640, exist_ok=False)
     tell_of_loss(house, reason)
+
+
+def _tell_return(house: House) -> None:
+    if _mark_of_loss(house).exists():
+        house.log.warning("Database is back")
+        _mark_of_loss(house).unlink(missing_ok=True)
+
+
+def _mark_of_loss(house: House) -> Path:
+    """Return the file that stands while passes find no database: each is a process of its own, an outage is one."""
+    return house.config.state_dir / "database-lost"
 
 
 def _forever(house: House) -> None:
@@ -123,6 +141,8 @@ def _forever(house: House) -> None:
             "Ctrl-C ends it, running tasks go on."
         )
     from smart_cron.wiring.caretaking import cared_for
+
+    house.store.session.tell_waiting(None)  # Its log tells.
 
     with cared_for(house) as caretaker:
         house.master(bell=caretaker.bell, adopt=caretaker.adopt).run(on_wait=note)

@@ -11,7 +11,7 @@ from smart_cron.core.errors import SmartCronError
 from smart_cron.core.run import HELD_STATUSES, ErrorType, Status
 from smart_cron.faces.cli.options import dry_run_option
 from smart_cron.faces.cli.session import Session, pass_session
-from smart_cron.faces.cli.task_run import NO_MASTER, see_through
+from smart_cron.faces.cli.task_run import NO_MASTER, require_can_wait, see_through
 
 if TYPE_CHECKING:
     from smart_cron.wiring import House
@@ -66,6 +66,7 @@ def retry(session: Session, /, *, number: str, wait: bool, dry_run: bool) -> int
         if dry_run:
             click.echo(f"Would run '{task.name}' again, as in run {row['id']}.")
             return 0
+        require_can_wait(house, wait=wait)
         execution_id = house.store.tasks.request_run(
             task.id, arguments=None, actor=session.actor, now=house.clock.now(), retry_of=row["id"]
         )

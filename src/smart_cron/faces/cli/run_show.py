@@ -35,7 +35,7 @@ def show(session: Session, /, *, number: str, as_json: bool) -> None:
         row = house.store.history.run(number)
         now, place = house.clock.now(), zone(house.config.time_zone)
     if as_json:
-        print_json({**row, "leftovers": left_behind(row)})
+        print_json({**row, "leftovers": left_behind(row), "unkept_limits": unkept_limits(row)})
         return
     show_facts(list(_facts(row, now, place)))
     for title, column in (("Standard output", "stdout_output"), ("Standard error", "stderr_output")):
@@ -44,12 +44,22 @@ def show(session: Session, /, *, number: str, as_json: bool) -> None:
 
 def left_behind(row: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return what a run left: `leftovers` that were ended, and `unkillable` ones."""
+    found = _told_of_end(row)
+    return {key: list(found.get(key) or ()) for key in ("leftovers", "unkillable")}
+
+
+def unkept_limits(row: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each limit of the run that its machine could not keep."""
+    return list(_told_of_end(row).get("unkept_limits") or ())
+
+
+def _told_of_end(row: Mapping[str, Any]) -> Mapping[str, Any]:
     text = row.get("leftovers")
     try:
         found = json.loads(text) if text else {}
     except ValueError:
-        found = {"leftovers": [text]}
-    return {key: list(found.get(key) or ()) for key in ("leftovers", "unkillable")}
+        return {"leftovers": [text]}
+    return found if isinstance(found, dict) else {}
 
 
 def _facts(row: Mapping[str, Any], now: datetime, place: tzinfo) -> Iterator[tuple[str, str]]:
@@ -70,6 +80,7 @@ def _facts(row: Mapping[str, Any], now: datetime, place: tzinfo) -> Iterator[tup
     left = left_behind(row)
     yield from _given("Left behind, ended", ", ".join(left["leftovers"]))
     yield from _given("Could not be ended", ", ".join(left["unkillable"]))
+    yield from _given("Limits not kept", "; ".join(unkept_limits(row)))
     yield from _given("Node", row["node"])
     yield from _given("Run id", row["run_id"])
     yield "Output", size(row["output_bytes"]) + (", cut" if row["output_truncated"] else "")

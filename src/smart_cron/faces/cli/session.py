@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,8 @@ class Session:
     def house(self, **options: bool) -> Iterator[House]:
         """Open settings, database and log for the length of a command; options as for `wiring.open_house`."""
         house = self._open_house(**options)
+        if sys.stderr.isatty():
+            house.store.session.tell_waiting(lambda: _tell_waiting(house))
         try:
             yield house
         finally:
@@ -55,6 +58,13 @@ class Session:
     def actor(self) -> str:
         """Who asks, for the audit: the login behind `sudo` where there is one."""
         return f"cli:{os.environ.get('SUDO_USER') or _login(os.getuid())}"
+
+
+def _tell_waiting(house: House) -> None:
+    from smart_cron.faces.cli.errors import note
+
+    seconds = house.config.database.timeout_seconds
+    note(f"The database is busy: somebody else writes to it. This waits for at most {seconds} s.")
 
 
 def _login(uid: int) -> str:

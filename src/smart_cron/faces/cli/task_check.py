@@ -24,12 +24,13 @@ def require_sound(house: House, definition: TaskDefinition) -> None:
 def problems_of(house: House, definition: TaskDefinition) -> Iterator[str]:
     """Yield a sentence for each problem: of the values, of the script's file, of user and folder."""
     from smart_cron.core.validation import check_definition
+    from smart_cron.home import service_uid
 
     yield from check_definition(definition, now=house.clock.now())
     if _is_path(definition.script) and (problem := house.check_script(definition)):
         yield problem
     if definition.run_as is not None:
-        yield from _user_problems(definition.run_as)
+        yield from _user_problems(definition.run_as, service_uid(house.config))
     folder = definition.working_directory
     if folder and folder.startswith("/") and "\0" not in folder and not os.path.isdir(folder):
         yield f"the working directory '{folder}' is no directory on this machine"
@@ -40,11 +41,14 @@ def _is_path(script: str | None) -> bool:
     return script is not None and script.startswith("/") and script.isprintable()
 
 
-def _user_problems(name: str) -> Iterator[str]:
+def _user_problems(name: str, owner: int) -> Iterator[str]:
+    from smart_cron.home import account_name
+
     try:
         account = pwd.getpwnam(name)
     except (KeyError, ValueError):
         yield f"this machine has no user '{name}'"
         return
-    if os.geteuid() not in (0, account.pw_uid):
-        yield f"only a master that is root can run tasks as '{name}'"
+    # Whoever asks: the master belongs to the owner of the home.
+    if owner not in (0, account.pw_uid):
+        yield f"only a master that is root can run tasks as '{name}', and this home's is {account_name(owner)}"

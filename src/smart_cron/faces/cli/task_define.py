@@ -46,6 +46,7 @@ def add(session: Session, /, *, name: str, dry_run: bool, **parameters: Any) -> 
             house.store.tasks.add(definition, actor=session.actor)
         click.echo(f"Task '{name}' {'would be' if dry_run else 'is'} defined: {_timing(house, definition)}.")
         _note_unreachable(house, definition, ADDRESSES)
+        _note_unkept(house, definition)
 
 
 def _require_what_and_when(values: Mapping[str, Any]) -> None:
@@ -106,6 +107,8 @@ def edit(session: Session, /, *, name: str, dry_run: bool, **parameters: Any) ->
             _save(house, session, task.id, definition, parameters["next_run_at"])
         _tell(task.name, changed, parameters["next_run_at"], dry_run=dry_run)
         _note_unreachable(house, definition, changed)
+        if definition.limits != task.definition.limits:
+            _note_unkept(house, definition)
 
 
 def _require_change(values: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
@@ -154,6 +157,20 @@ def _note_unreachable(house: House, definition: TaskDefinition, fields: Collecti
 
             if reason := unreachable(guard_of(house.config), url):
                 note(f"Note: {reason}")
+
+
+def _note_unkept(house: House, definition: TaskDefinition) -> None:
+    """Say of limits, as soon as they are set, which this machine may not be able to keep."""
+    from smart_cron.home import account_name, service_uid
+
+    limits, owner = definition.limits, service_uid(house.config)
+    if limits.processes is not None:
+        note(
+            f"Note: the limit of {limits.processes} processes is kept only where the task runner has a cgroup of its "
+            "own; 'smart-cron doctor' says whether it has."
+        )
+    if limits.nice < 0 and owner != 0:
+        note(f"Note: nice {limits.nice} is not kept: only root may raise a priority, not {account_name(owner)}.")
 
 
 def _shown(field: str, value: Any) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from smart_cron.core.run import PENDING_STATUSES, UNSTARTED_STATUSES, Status
+from smart_cron.core.run import HELD_STATUSES, PENDING_STATUSES, UNSTARTED_STATUSES, Status
 from smart_cron.faces.cli.errors import INTERRUPTED, note
 from smart_cron.faces.cli.options import dry_run_option
 from smart_cron.faces.cli.output import Following, output_path
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 NEVER_STARTED = 125
 LOOK_AGAIN_SECONDS = 0.2
+# Whether the master that was to see to a run still works is asked this often.
+MASTER_LIVES_SECONDS = 2.0
 NO_MASTER = "No master runs on this node: it happens once one does ('smart-cron master')."
 
 
@@ -46,10 +48,19 @@ def run_task(session: Session, /, *, name: str, arguments: tuple[str, ...], wait
         if dry_run:
             click.echo(f"Would run '{task.name}'" + (f" with {' '.join(arguments)}." if arguments else "."))
             return 0
+        require_can_wait(house, wait=wait)
         execution_id = house.store.tasks.request_run(
             task.id, arguments=arguments or None, actor=session.actor, now=house.clock.now()
         )
         return see_through(house, task.name, execution_id, wait=wait)
+
+
+def require_can_wait(house: House, *, wait: bool) -> None:
+    """Refuse, before anything is asked for, where nobody would start it: no master works, and we may not."""
+    from smart_cron.home import require_owner
+
+    if wait and not house.master_is_running():
+        require_owner(house.config)
 
 
 def see_through(house: House, name: str, execution_id: int, *, wait: bool) -> int:
@@ -76,20 +87,40 @@ def _wait_for(house: House, execution_id: int) -> Mapping[str, Any]:
     finder = _Finder(house)
     following = Following(finder.path)
     following.start()
-    with house.hold_node() as held:
-        if held:
-            house.master().run_one(execution_id, on_turn=lambda: finder.keep(execution_id))
-        else:
-            _watch(finder, execution_id)
+    while not _taken_over(house, finder, execution_id) and not _watched(finder, execution_id):
+        pass
     row = finder.look(execution_id)
     following.finish()
     return row
 
 
-def _watch(finder: _Finder, execution_id: int) -> None:
-    """Another master sees to the run: look at the row until it is final."""
-    while not Status(finder.look(execution_id)["status"]).is_final:
+def _taken_over(house: House, finder: _Finder, execution_id: int) -> bool:
+    """See to the run where no master works, or not any more; say whether nothing is left to wait for."""
+    from smart_cron.home import owns
+
+    with house.hold_node() as held:
+        if not held or (_is_elsewhere(house, finder.look(execution_id))):
+            return False
+        if owns(house.config):
+            house.master().run_one(execution_id, on_turn=lambda: finder.is_over(execution_id))
+        else:
+            note(f"The master of this node has ended; the next one sees to run {execution_id}.")
+        return True
+
+
+def _is_elsewhere(house: House, row: Mapping[str, Any]) -> bool:
+    """Whether another node holds the run, whose master this one's absence is nothing to."""
+    return Status(row["status"]) in HELD_STATUSES and row["node"] != house.config.node_name
+
+
+def _watched(finder: _Finder, execution_id: int) -> bool:
+    """A master sees to the run: look at its row for a while, and say whether it is over."""
+    ends_at = time.monotonic() + MASTER_LIVES_SECONDS
+    while not finder.is_over(execution_id):
+        if time.monotonic() > ends_at:
+            return False
         time.sleep(LOOK_AGAIN_SECONDS)
+    return True
 
 
 class _Finder:
@@ -104,9 +135,9 @@ class _Finder:
         self._row = row = self._house.store.history.run(str(execution_id))
         return row
 
-    def keep(self, execution_id: int) -> None:
-        """Read the row for `path` alone."""
-        self.look(execution_id)
+    def is_over(self, execution_id: int) -> bool:
+        """Read the row and say whether its run has ended."""
+        return Status(self.look(execution_id)["status"]).is_final
 
     def path(self) -> Path | None:
         """Return the output's file as soon as it has a name."""

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
+from smart_cron.core.run import HELD_STATUSES
 from smart_cron.faces.cli.options import dry_run_option
 from smart_cron.faces.cli.session import Session, pass_session
+
+if TYPE_CHECKING:
+    from smart_cron.core.task import Task
+    from smart_cron.wiring import House
 
 names_argument = click.argument("names", nargs=-1, required=True, metavar="NAME...")
 
@@ -66,6 +72,13 @@ def remove(session: Session, /, *, names: tuple[str, ...], yes: bool, dry_run: b
         if not yes and sys.stdin.isatty():
             click.confirm(f"Remove {listed}?", abort=True)
         with house.store.database.transaction():
+            going = [number for task in tasks for number in _going_on(house, task)]
             for task in tasks:
                 house.store.tasks.remove(task.id, actor=session.actor, now=house.clock.now())
     click.echo(f"Removed {listed}; the history stays.")
+    for number in going:
+        click.echo(f"Run {number} goes on to its end; 'smart-cron run kill {number}' ends it.")
+
+
+def _going_on(house: House, task: Task) -> list[int]:
+    return [row["id"] for row in house.store.history.runs(task_id=task.id, statuses=list(HELD_STATUSES))]

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from smart_cron.core.errors import InvalidInputError, SmartCronError
+from smart_cron.core.errors import InvalidInputError, SmartCronError, UnknownTaskError
 from smart_cron.core.run import SlotRange
 from smart_cron.core.task import Task
 from smart_cron.faces.cli.documents import instant, print_json
+from smart_cron.faces.cli.errors import note
 from smart_cron.faces.cli.options import json_option
 from smart_cron.faces.cli.run_rows import before_option, limit_option, show_runs, status_option, statuses_of
 from smart_cron.faces.cli.session import Session, pass_session
@@ -104,21 +105,30 @@ def history(
     from smart_cron.core.zones import zone
 
     with session.house() as house:
-        task = house.store.tasks.get(name)
-        runs = house.store.history.runs(task_id=task.id, statuses=statuses_of(statuses), before_id=before, limit=limit)
-        gaps = _gaps(house, task, limit) if before is None and not statuses else []
+        task_id, name = _task_with_history(house, name)
+        runs = house.store.history.runs(task_id=task_id, statuses=statuses_of(statuses), before_id=before, limit=limit)
+        gaps = house.store.history.not_run(task_id=task_id, limit=limit) if before is None and not statuses else []
         now, place = house.clock.now(), zone(house.config.time_zone)
     if as_json:
         print_json({"runs": runs, "not_run": [asdict(gap) for gap in gaps]})
         return
-    show_runs(runs, now=now, zone=place, with_task=False, empty=f"Task '{task.name}' has no such run yet.")
+    show_runs(runs, now=now, zone=place, with_task=False, empty=f"Task '{name}' has no such run yet.")
     if gaps:
         click.echo("\nSlots that did not run:")
         show_table(RANGE_COLUMNS, _gap_rows(gaps, place), empty="")
 
 
-def _gaps(house: House, task: Task, limit: int) -> list[SlotRange]:
-    return house.store.history.not_run(task_id=task.id, limit=limit)
+def _task_with_history(house: House, name: str) -> tuple[int, str]:
+    """Return number and name of a task, or of the last one of that name that was removed: its history stays."""
+    try:
+        task = house.store.tasks.get(name)
+    except UnknownTaskError:
+        removed = [task.task_id for task in house.store.ledger.tasks() if task.name == name]
+        if not removed:
+            raise
+        note(f"Task '{name}' was removed; this is its history.")
+        return max(removed), name
+    return task.id, task.name
 
 
 def _gap_rows(gaps: Sequence[SlotRange], place: tzinfo) -> list[list[str]]:

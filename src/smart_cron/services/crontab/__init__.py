@@ -9,7 +9,7 @@ from smart_cron.services.crontab.definitions import ImportedTask, to_definitions
 from smart_cron.services.crontab.lines import CrontabLine, CrontabReading, LineKind
 from smart_cron.services.crontab.reading import read_crontab
 from smart_cron.services.crontab.system_files import SystemCrontabs, system_crontabs
-from smart_cron.services.crontab.taking_over import take_over
+from smart_cron.services.crontab.taking_over import give_back, require_can_take_over, take_over
 
 __all__ = [
     "CrontabLine",
@@ -17,7 +17,9 @@ __all__ = [
     "ImportedTask",
     "LineKind",
     "SystemCrontabs",
+    "give_back",
     "read_crontab",
+    "require_can_take_over",
     "system_crontabs",
     "take_over",
     "to_definitions",

@@ -38,6 +38,7 @@ class CrontabLine:
     mail_to: str | None = None
     problem: str = ""
     remarks: tuple[str, ...] = ()
+    is_left_out: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

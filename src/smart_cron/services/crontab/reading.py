@@ -88,8 +88,14 @@ class _Reader:
         return self._setting(line, setting) if setting else self._job(line, content)
 
     def _setting(self, line: CrontabLine, setting: Setting) -> CrontabLine:
-        self._surroundings, problem, remarks = self._surroundings.after(setting, number=line.number)
-        line = replace(line, kind=LineKind.ENVIRONMENT, remarks=(*setting.remarks, *remarks))
+        before = self._surroundings
+        self._surroundings, problem, remarks = before.after(setting, number=line.number)
+        line = replace(
+            line,
+            kind=LineKind.ENVIRONMENT,
+            remarks=(*setting.remarks, *remarks),
+            is_left_out=self._surroundings is before,
+        )
         return _invalid(line, problem) if problem else line
 
     def _job(self, line: CrontabLine, content: str) -> CrontabLine:

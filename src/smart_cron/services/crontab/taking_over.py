@@ -6,7 +6,7 @@ import contextlib
 import os
 import secrets
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,27 +17,68 @@ MARK: Final = b"#smart-cron# "
 _COPY_SUFFIX: Final = ".before-smart-cron"
 
 
+def require_can_take_over(path: Path, lines: Sequence[CrontabLine]) -> None:
+    """Raise SmartCronError where `take_over` could not do its work; nothing is changed."""
+    _commented(_read(path).content, lines, path)
+    if not os.access(path.parent, os.W_OK | os.X_OK, effective_ids=True):
+        raise SmartCronError(
+            f"the crontab {path} cannot be taken over: this user cannot write in {path.parent}.",
+            remedy="Call it as the owner of that folder, which mostly is root.",
+        )
+
+
 def take_over(path: Path, lines: Sequence[CrontabLine]) -> Path:
     """Comment these lines out in the crontab at *path*, in one atomic step; return the copy of what was there.
 
     The copy stands beside the file under a name with dots, which cron does not read; it is written once, so that a
     second call keeps the first original. Lines that are comments by now are left as they are; a line that reads
-    otherwise than when it was imported raises SmartCronError, and nothing is changed.
+    otherwise than when it was imported raises SmartCronError, as does a disk that does not take it; nothing is changed.
     """
     original = _read(path)
     copy = path.with_name(path.name + _COPY_SUFFIX)
     changed = _commented(original.content, lines, path)
-    if not copy.exists():
-        _write_new(copy, original.content, original.status)
-    if changed != original.content:
-        part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
-        try:
-            _write_new(part, changed, original.status)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+    with _told(path, "taken over"):
+        if not copy.exists():
+            _write_new(copy, original.content, original.status)
+        _replace(path, original, changed)
     return copy
+
+
+def give_back(path: Path, lines: Sequence[CrontabLine]) -> None:
+    """Undo `take_over`: let cron run these lines again, and take the copy away where it says what the crontab says."""
+    original = _read(path)
+    rows = original.content.split(b"\n")
+    for line in lines:
+        rows[line.number - 1] = rows[line.number - 1].removeprefix(MARK)
+    content = b"\n".join(rows)
+    copy = path.with_name(path.name + _COPY_SUFFIX)
+    with _told(path, "given back"):
+        _replace(path, original, content)
+        if copy.is_file() and copy.read_bytes() == content:
+            copy.unlink()
+
+
+@contextlib.contextmanager
+def _told(path: Path, what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SmartCronError(
+            f"the crontab {path} cannot be {what}: {error.strerror or error}.",
+            remedy="Call it as the owner of the file and its folder, which mostly is root.",
+        ) from None
+
+
+def _replace(path: Path, original: _Original, content: bytes) -> None:
+    if content == original.content:
+        return
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    try:
+        _write_new(part, content, original.status)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    _sync_folder(path.parent)
 
 
 class _Original:

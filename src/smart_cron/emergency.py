@@ -7,7 +7,7 @@ is lost. It works with the database down as far as that goes: what runs on this 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
 PAGE = 500
 LOOK_AGAIN_SECONDS = 0.1
-# A supervisor that was asked ends its tree within the task's grace; one that is frozen is ended by force.
-LEAST_PATIENCE_SECONDS = 15.0
+# A supervisor that was asked ends its tree within the task's grace, and needs moments for that. One that is silent for
+# so much longer is frozen, or its task cannot be killed.
+BEYOND_GRACE_SECONDS = 10.0
+# So long a supervisor may take to write down how a run ended of which nothing is left.
+LAST_WORD_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -48,18 +51,20 @@ def stop_all(
     try:
         house.store.holds.hold(HoldKind.STOPPED, reason=reason, actor=actor)
         report.held = True
-        report.asked_elsewhere = _ask_by_database(house, actor)
+        report.asked_elsewhere = _ask_by_database(house, reason, actor)
     except DatabaseError as error:
         report.database_problem = str(error)
-    _end_here(runs_dir, report, max(patience_seconds, LEAST_PATIENCE_SECONDS), on_progress)
+    _end_here(runs_dir, report, patience_seconds, on_progress)
     return report
 
 
-def _ask_by_database(house: House, actor: str) -> int:
+def _ask_by_database(house: House, note: str, actor: str) -> int:
     """Ask for the end of every run that a node holds; return how many are on other nodes."""
     elsewhere = 0
     for row in _held_rows(house):
-        house.store.history.request_cancel(row["id"], reason=ErrorType.STOPPED, actor=actor, now=house.clock.now())
+        house.store.history.request_cancel(
+            row["id"], reason=ErrorType.STOPPED, actor=actor, now=house.clock.now(), note=note
+        )
         elsewhere += row["node"] != house.config.node_name
     return elsewhere
 
@@ -72,26 +77,39 @@ def _held_rows(house: House) -> Iterator[dict[str, Any]]:
 
 
 def _end_here(runs_dir: Path, report: StopReport, patience: float, on_progress: Callable[[int], None]) -> None:
-    asked: set[str] = set()
-    give_up_at = time.monotonic() + patience
+    force_at: dict[str, float] = {}
+    given_up: set[str] = set()
     # Claims that were under way when starts were held back may still become runs: look until none is left.
-    while running := stopping.running_here(runs_dir):
+    while running := [file for file in stopping.running_here(runs_dir) if file.run_id not in given_up]:
         on_progress(len(running))
-        if time.monotonic() > give_up_at:
-            _force(running, report)
-            return
         for file in running:
-            if file.run_id not in asked and stopping.ask_to_end(file):
-                asked.add(file.run_id)
-        report.asked_here = len(asked)
+            if file.run_id not in force_at:
+                force_at[file.run_id] = _ask(file, report, patience)
+        overdue = [file for file in running if time.monotonic() > force_at[file.run_id]]
+        if overdue:
+            _force(runs_dir, overdue, report)
+            given_up |= {file.run_id for file in overdue}
         time.sleep(LOOK_AGAIN_SECONDS)
 
 
-def _force(running: list[RunFile], report: StopReport) -> None:
-    for file in running:
-        _, unkillable = stopping.end_by_force(file)
+def _ask(file: RunFile, report: StopReport, patience: float) -> float:
+    """Ask a run to end; return when it has had its grace and our patience, on the monotonic clock."""
+    report.asked_here += stopping.ask_to_end(file)
+    return time.monotonic() + max(patience, stopping.grace_seconds(file) + BEYOND_GRACE_SECONDS)
+
+
+def _force(runs_dir: Path, overdue: Sequence[RunFile], report: StopReport) -> None:
+    """Kill what they consist of, and then the supervisors that have still nothing to say."""
+    for file in overdue:
+        stopping.cut_short(file)
         report.ended_by_force.append(file.run_id)
-        report.unkillable += unkillable
+    forced = {file.run_id for file in overdue}
+    give_up_at = time.monotonic() + LAST_WORD_SECONDS
+    while left := [file for file in stopping.running_here(runs_dir) if file.run_id in forced]:
+        if time.monotonic() > give_up_at:
+            report.unkillable += [name for file in left for name in stopping.end_by_force(file)[1]]
+            return
+        time.sleep(LOOK_AGAIN_SECONDS)
 
 
 def resume(house: House, *, actor: str) -> bool:

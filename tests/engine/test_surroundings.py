@@ -84,18 +84,25 @@ def test_a_frozen_database_is_waited_for_and_nothing_is_doubled(server: Server, 
     assert [(run["status"], run["scheduled_for"]) for run in server_home.runs()] == [("success", slot)]
 
 
-def test_a_locked_database_delays_and_loses_nothing(home: Home) -> None:
+def test_a_locked_database_delays_and_loses_nothing(make_home: MakeHome) -> None:
+    home = make_home(SMART_CRON_DATABASE__TIMEOUT_SECONDS="1")
     home.add("patient", "echo ran")
     home.start_master()
-    home.due("patient", at=datetime.now(UTC) + timedelta(seconds=1))
+    slot = datetime.now(UTC) + timedelta(seconds=1)
+    home.due("patient", at=slot)
     lock = sqlite3.connect(home.path / "state" / "smart-cron.db", isolation_level=None)
     lock.execute("BEGIN IMMEDIATE")
-    wait_until(lambda: datetime.now(UTC), "nothing")
+    # Until the slot is past and the master has met the lock: then the lock alone keeps the task from starting.
+    wait_until(lambda: "Failed to connect to database" in home.log_text(), "the lock to be met")
+    wait_until(lambda: datetime.now(UTC) > slot, "the slot")
+    free_at = datetime.now(UTC)
+    assert home.runs() == []
     lock.execute("ROLLBACK")
     lock.close()
 
     [run] = home.await_runs(1)
-    assert run["status"] == "success"
+    assert (run["status"], run["scheduled_for"]) == ("success", slot)
+    assert run["started_at"] > free_at
 
 
 def fail(home: Home, *words: str) -> str:

@@ -77,14 +77,37 @@ def test_a_full_disk_under_the_database_is_told_once_and_loses_nothing(tmp_path:
     assert found["back"] == 1
 
 
-@pytest.mark.parametrize("place", ["STATE_DIR", "LOG_DIR", "RUN_DIR"])
+def heartbeats_are_told(ground: Ground, _disk: SmallDisk) -> bool:
+    return any(
+        "No space left" in entry["context"]["reason"] for entry in said(ground, "Heartbeats cannot be remembered")
+    )
+
+
+def output_is_marked_as_cut(ground: Ground, _disk: SmallDisk) -> bool:
+    return bool(ground.connection.number("SELECT COUNT(*) FROM smart_cron_executions WHERE output_truncated = 1"))
+
+
+def disk_is_full(_ground: Ground, disk: SmallDisk) -> bool:
+    """Sockets and pid files are there already: nothing has to be written, so there is nothing to be told."""
+    return os.statvfs(disk.path).f_bavail == 0
+
+
+# What a full disk does there, and how that shows.
+EFFECTS = {"STATE_DIR": heartbeats_are_told, "LOG_DIR": output_is_marked_as_cut, "RUN_DIR": disk_is_full}
+
+
+@pytest.mark.parametrize("place", EFFECTS)
 def test_a_full_disk_under_one_of_the_directories_loses_no_slot(
     make_ground: GroundMaker, disk: SmallDisk, place: str
 ) -> None:
     """Starts may fail, and say so; the output that nobody could write may be cut, and its sum is still right."""
     ground = make_ground(**{f"SMART_CRON_{place}": disk.folder("x")})
 
-    verdict = through(ground, Mishap(harm=lambda: filled(disk), noticed=lasting(2.0)))
+    def shows() -> bool:
+        return EFFECTS[place](ground, disk)
+
+    assert not shows()
+    verdict = through(ground, Mishap(harm=lambda: filled(disk), noticed=lasting(2.0, shows)))
 
     assert verdict.is_clean, verdict.faults
 
@@ -114,9 +137,27 @@ def test_a_row_that_sql_broke_fails_alone_and_goes_on_once_it_is_mended(make_gro
         ground.connection.execute(change, ["[broken", found[0][0]])
         return lambda: ground.connection.execute(change, [found[0][1], found[0][0]])
 
-    verdict = through(ground, Mishap(harm=break_row, noticed=lasting(1.5)))
+    def refused() -> dict[str, str]:
+        """Return what is said of the tasks that were set aside, and of runs that could not be started, by task."""
+        rows = ground.connection.execute(
+            """SELECT task_name, invalid_reason FROM smart_cron_tasks_config WHERE invalid_reason IS NOT NULL
+             UNION SELECT task_name, error_message FROM smart_cron_executions WHERE status = 'start_failed'"""
+        )
+        return dict(rows)
+
+    def told() -> bool:
+        words = (
+            "Task is invalid and left alone until it is mended: chaos_4",
+            "Task completed with status start_failed: chaos_4",
+        )
+        return any(said(ground, message) for message in words)
+
+    verdict = through(ground, Mishap(harm=break_row, noticed=lasting(1.5, lambda: "chaos_4" in refused() and told())))
 
     assert verdict.is_clean, verdict.faults
+    # Alone, and over with the mending.
+    assert set(refused()) <= {"chaos_4"}
+    assert not ground.connection.number("SELECT COUNT(*) FROM smart_cron_tasks_config WHERE invalid_reason IS NOT NULL")
 
 
 def test_a_master_refuses_a_database_made_by_a_newer_version_in_a_sentence(make_ground: GroundMaker) -> None:

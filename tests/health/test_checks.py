@@ -16,7 +16,7 @@ import trustme
 from smart_cron.config import load_config
 from smart_cron.core.errors import DatabaseUnavailableError, SchemaError
 from smart_cron.core.health import CheckStatus, Threshold
-from smart_cron.core.node import NodeRecord
+from smart_cron.core.node import Hold, HoldKind, NodeRecord
 from smart_cron.core.ports.health import Backlog, Lateness
 from smart_cron.services.health.checks import (
     certificate,
@@ -25,6 +25,7 @@ from smart_cron.services.health.checks import (
     database,
     disk_space,
     filesystem,
+    holds,
     invalid_tasks,
     memory,
     nodes,
@@ -195,6 +196,20 @@ def test_tasks_at_their_failure_threshold_are_critical() -> None:
     assert found.status is CRITICAL
     assert found.details == {"report": 7}
     assert "smart-cron task history report" in found.remedy
+
+
+def test_starts_that_are_held_are_critical_and_say_by_whom_and_what_ends_it() -> None:
+    assert holds.judge([]).status is OK
+    stopped = Hold(kind=HoldKind.STOPPED, reason="the disk burns", actor="cli:ann", since=NOW)
+    by_sql = Hold(kind="mine", reason="x", actor="me", since=None)
+
+    found = holds.judge([stopped])
+
+    assert found.status is CRITICAL
+    assert "since 2026-03-01 12:00:00 UTC" in found.message
+    assert "by cli:ann): the disk burns." in found.message
+    assert found.remedy.endswith("smart-cron stop-all --resume")
+    assert holds.judge([by_sql]).status is CRITICAL
 
 
 def test_tasks_that_cannot_be_planned_are_a_warning_with_their_reason() -> None:

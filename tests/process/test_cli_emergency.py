@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
 import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -186,6 +189,65 @@ def test_stop_all_ends_whole_trees_and_nothing_starts_anywhere_until_it_is_undon
     assert [run["status"] for run in one.runs("later")] == ["waiting"]
     assert one.sure("stop-all", "--resume") == b"Starts go on.\n"
     one.await_status("later", "success")
+
+
+def stop_all_soon(node: Node, *words: str) -> subprocess.CompletedProcess[bytes]:
+    """Call stop-all with less than ten seconds beyond the grace, before it becomes forcible."""
+    soon = "from smart_cron import emergency\nemergency.BEYOND_GRACE_SECONDS = 0.2\n"
+    program = f"{soon}from smart_cron.faces.cli.main import main\nmain()"
+    return subprocess.run(
+        [sys.executable, "-c", program, "stop-all", "--yes", *words],
+        env=node.environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=DEADLINE_SECONDS,
+    )
+
+
+def run_stubborn(node: Node, place: Path, grace: str) -> dict[str, Any]:
+    retried = ("--retry-lost", "--max-retries", "1", "--retry-delay", "0s")
+    node.add("stubborn", STUBBORN.format(place), "--kill-grace", grace, *retried)
+    node.begin()
+    node.sure("task", "run", "stubborn")
+    wait_until(lambda: written(place / "main", place / "grandchild"), "the tree")
+    return node.await_status("stubborn", "running")
+
+
+def test_stop_all_leaves_a_task_its_grace_whatever_the_patience(node: Node, place: Path) -> None:
+    run_stubborn(node, place, "3s")
+    began = time.monotonic()
+
+    done = stop_all_soon(node, "--patience", "0")
+
+    assert time.monotonic() - began >= 3
+    assert b"Ended by force" not in done.stdout
+    row = node.await_status("stubborn", "killed")
+    assert node.json("run", "show", str(row["id"]))["error_type"] == "stopped"
+
+
+@pytest.mark.parametrize("has_database", [True, False], ids=["with the database", "without it"])
+def test_what_stop_all_ends_by_force_is_killed_and_not_begun_again(
+    make_node: MakeNode, place: Path, has_database: bool
+) -> None:
+    """A supervisor that somebody froze cannot end its run; nothing of that is a loss."""
+    node = make_node(SMART_CRON_DATABASE__TIMEOUT_SECONDS="1")
+    run_id = run_stubborn(node, place, "0s")["run_id"]
+    file = read(node.home / "state" / "runs", run_id)
+    assert file is not None
+    assert file.started is not None
+    os.kill(file.started["supervisor_pid"], signal.SIGSTOP)
+
+    with closing(sqlite3.connect(node.database, timeout=30, isolation_level=None)) as other:
+        if not has_database:
+            other.execute("BEGIN IMMEDIATE")
+        done = stop_all_soon(node, "--patience", "0")
+
+    assert f"Ended by force: {run_id}".encode() in done.stdout
+    assert not any(lives(mark) for mark in (place / "main", place / "grandchild"))
+    row = node.await_status("stubborn", "killed")
+    assert node.json("run", "show", str(row["id"]))["error_type"] == "stopped"
+    assert len(node.runs("stubborn")) == 1
 
 
 def test_stop_all_ends_what_runs_here_although_the_database_is_locked(make_node: MakeNode, place: Path) -> None:
@@ -541,7 +603,7 @@ def test_a_master_that_works_with_the_replaced_file_must_end_first(node: Node) -
     assert f"process {master.pid} still works with the old one".encode() in done.stderr
     node.end(master)
     node.sure("recover", "--yes")
-    node.begin()
+    wait_until(lambda: node.log().count(b"Master started") == 2, "the master that it started")
 
 
 def test_failures_in_a_row_are_counted_anew_and_starts_go_on(node: Node) -> None:
@@ -554,10 +616,46 @@ def test_failures_in_a_row_are_counted_anew_and_starts_go_on(node: Node) -> None
 
     assert steps["Failure counts"]["done"] is not None
     assert "maintenance" in steps["Schedule"]["found"]
-    assert node.sql("SELECT consecutive_failures, is_running FROM smart_cron_tasks_config") == [(0, 0)]
+    marks = "SELECT consecutive_failures, is_running FROM smart_cron_tasks_config WHERE task_name = 'failing'"
+    assert node.sql(marks) == [(0, 0)]
     assert node.sql("SELECT alert_type FROM smart_cron_alerts WHERE resolved = 0") == [("task_failure",)]
     assert node.sql("SELECT * FROM smart_cron_holds") == []
     assert "none works on this node" in steps["Master"]["found"]
+
+
+def test_a_master_that_is_down_is_started_and_goes_on_when_the_command_is_over(node: Node) -> None:
+    node.add("any", "echo ran")
+    node.sure("task", "run", "any")
+    looked = node.sure("recover", "--dry-run")
+    assert b"Would start one, which goes on when this command is over" in looked
+    assert b"Master started" not in node.log()
+
+    done = {step["step"]: step["done"] for step in node.json("recover", "--yes")}["Master"]
+
+    pid = int(re.search(r"process (\d+)", done)[1])  # type: ignore[index]
+    try:
+        process = read_process(pid)
+        assert process is not None
+        # A session of its own: no terminal that is closed ends it.
+        assert (process.session, process.is_dead) == (pid, False)
+        node.await_status("any", "success")
+        assert {step["step"]: step["done"] for step in node.json("recover", "--yes")}["Master"] is None
+    finally:
+        os.kill(pid, signal.SIGTERM)
+
+
+def test_a_master_that_cannot_begin_is_told_with_its_words(node: Node) -> None:
+    node.settings["SMART_CRON_NODE_NAME"] = "twin"
+    node.sql(
+        """INSERT INTO smart_cron_nodes
+            (node_name, identity, boot_id, host, version, max_concurrent, tags, heartbeats, started_at, heartbeat_at)
+         VALUES ('twin', 'other', 'boot', 'elsewhere', '1', 1, '', 1, ?, ?)""",
+        *2 * (later(timedelta(hours=1)),),
+    )
+
+    done = {step["step"]: step["done"] for step in node.json("recover", "--yes")}["Master"]
+
+    assert done.startswith("It was not started: the master ended at once: a node 'twin' takes part already")
 
 
 def test_a_task_runner_that_is_down_is_started(node: Node) -> None:
@@ -606,8 +704,8 @@ def strike_out(one: Node, two: Node, place: Path) -> None:
     master.communicate()
     await_state(one, "two", "silent")
 
-    assert b"settle 1 runs of it as lost" in one.sure("node", "forget", "two", "--dry-run")
-    assert one.sure("node", "forget", "two", "--yes").startswith(b"Node 'two' is forgotten; 1 runs")
+    assert b"settle 1 run of it as lost" in one.sure("node", "forget", "two", "--dry-run")
+    assert one.sure("node", "forget", "two", "--yes").startswith(b"Node 'two' is forgotten; 1 run was")
 
     assert one.await_status("long", "lost")
     assert listed(one)["two"]["state"] == "forgotten"
@@ -615,7 +713,26 @@ def strike_out(one: Node, two: Node, place: Path) -> None:
     two.begin()
     assert two.await_status("long", "failed")["exit_code"] == 5
     assert listed(one)["two"]["state"] == "alive"
+    asked = one.call("node", "forget", "two")
+    assert (asked.returncode, b"no terminal" in asked.stderr) == (2, True)
     assert b"there is no node 'three'" in one.call("node", "forget", "three", "--yes").stderr
+
+
+def test_a_node_whose_runs_live_on_this_machine_is_not_struck_out(node: Node, place: Path) -> None:
+    node.add("long", f"echo $$ > {place}/long; while [ ! -e {place}/gate ]; do sleep 0.05; done; exit 5")
+    master = node.begin()
+    node.sure("task", "run", "long")
+    node.await_status("long", "running")
+    node.end(master)
+    (name,) = listed(node)
+
+    refused = node.call("node", "forget", name, "--yes")
+
+    assert refused.returncode == 1
+    assert b"1 run of node" in refused.stderr
+    assert b"lives on this machine: 'long'." in refused.stderr
+    assert [run["status"] for run in node.runs("long")] == ["running"]
+    (place / "gate").touch()
 
 
 def test_a_node_on_the_same_file_is_listed_struck_out_and_corrected_when_it_is_back(

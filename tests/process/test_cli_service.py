@@ -204,3 +204,30 @@ def test_the_task_runners_unit_asks_for_a_home_before_it_starts_one(tmp_path: Pa
     no_home, code = staged(tmp_path, "$SC service task-runner 2>&1 || echo $?; test ! -e /var/lib/smart-cron")
 
     assert ("there is no Smart Cron in" in no_home, code) == (True, "1")
+
+
+def test_recover_has_systemd_start_the_units_that_are_down(tmp_path: Path) -> None:
+    script = """mkdir -p /run/systemd/system; $SC init --user > /dev/null; $SC service install > /dev/null
+        export SMART_CRON_START_TASK_RUNNER=0; : > $TOLD
+        $SC recover --dry-run | grep -A1 -e ^Master -e '^Task runner'; test ! -s $TOLD
+        $SC recover --yes | grep -A1 -e ^Master; cat $TOLD"""
+
+    assert staged(tmp_path, script) == [
+        "Task runner: none is running.",
+        "  Would start its unit (systemctl start smart-cron-taskrunner.service).",
+        "Master: none works on this node, so nothing is started by it.",
+        "  Would start its unit (systemctl start smart-cron.service).",
+        "Master: none works on this node, so nothing is started by it.",
+        "  systemd has started smart-cron.service.",
+        "start smart-cron-taskrunner.service",
+        "start smart-cron.service",
+    ]
+
+
+def test_recover_leaves_the_master_to_the_crontab_that_starts_one(tmp_path: Path) -> None:
+    script = """$SC init --user > /dev/null; $SC service install --crontab > /dev/null
+        $SC recover --dry-run | grep -A1 ^Master"""
+
+    assert staged(tmp_path, script) == [
+        "Master: none works at this moment; a line in the crontab of www-data starts one by itself."
+    ]

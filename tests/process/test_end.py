@@ -272,7 +272,8 @@ def test_a_frozen_supervisor_is_killed_when_its_run_is_long_overdue(make_node: C
     os.kill(started["supervisor_pid"], signal.SIGSTOP)
     end = node.event("finished", order["run_id"])
 
-    assert (end["cause"], end["reason"]) == ("lost", "its supervisor had stopped answering")
+    assert end["cause"] == "timeout"
+    assert "its supervisor had stopped answering" in end["reason"]
     assert not is_alive(started["pid"])
 
 

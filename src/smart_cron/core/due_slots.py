@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from smart_cron.core.run import SlotOutcome, SlotRange
 from smart_cron.core.schedule import Schedule, zone
+from smart_cron.core.zones import shifted
 
 _INSTANT = timedelta(microseconds=1)
 
@@ -33,7 +34,7 @@ class Rhythm:
 
     def has(self, instant: datetime) -> bool:
         """Whether this instant is one of the slots."""
-        return self.next_after(instant - _INSTANT) == instant
+        return self.next_after(shifted(instant, -_INSTANT)) == instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,6 +63,7 @@ class LedgerRun:
     cancel_reason: str | None = None
     requested_by: str | None = None
     late: bool = False
+    node_tag: str | None = None
 
     @property
     def is_over(self) -> bool:

@@ -10,7 +10,8 @@ from smart_cron.core.run import HeldRun
 
 # A claim is void this long after it was made (DESIGN §2): long enough for a busy machine, short enough to retry.
 LAUNCH_WINDOW = timedelta(seconds=60)
-# How long past its timeout and grace a supervisor that does not answer is killed by its task runner.
+# How long past its timeout and grace a supervisor that does not answer is surely killed by its task runner, and what it
+# held recorded: after 10 seconds, and as much again for what will not go.
 FROZEN_PATIENCE = timedelta(seconds=30)
 # A node that ended in order may be one that a crontab line wakes once a minute.
 BETWEEN_PASSES = timedelta(seconds=180)

@@ -84,7 +84,8 @@ def signal_name(number: int) -> str:
 
 def _retry_at(run: OpenRun, status: Status, *, now: datetime, jitter: float) -> datetime | None:
     is_wanted = run.retry_lost if status is Status.LOST else status in FAILED_STATUSES
-    if not is_wanted or not run.task_exists:
+    # What somebody wished to end is not begun again, however it ended.
+    if not is_wanted or not run.task_exists or run.cancel_reason is not None:
         return None
     policy = RetryPolicy(max_retries=run.max_retries, base_delay=timedelta(seconds=max(0, run.retry_delay_seconds)))
     return policy.next_attempt_at(attempt=run.attempt, failed_at=now, jitter=jitter)
@@ -157,8 +158,22 @@ def _read_timeout(_run: OpenRun, end: RunEnd, _stderr_copy: str | None) -> _Read
 
 def _read_kill(run: OpenRun, end: RunEnd, _stderr_copy: str | None) -> _Reading:
     reason = run.cancel_reason if run.cancel_reason in _STOP_SENTENCES else ErrorType.STOPPED
-    message = end.reason or _STOP_SENTENCES[reason or ErrorType.STOPPED]
+    message = _and(_stop_sentence(run, reason or ErrorType.STOPPED), end.reason)
     return _Reading(status=Status.KILLED, exit_code=_exit_code(end), error_type=reason, message=message)
+
+
+def _and(sentence: str, remark: str) -> str:
+    """Add what the supervisor has to say, such as that output was lost, to what everyone must know."""
+    return f"{sentence}; {remark}" if remark else sentence
+
+
+def _stop_sentence(run: OpenRun, reason: ErrorType) -> str:
+    """Say why it was ended, and by whom and with what words where somebody asked for it."""
+    if run.cancelled_by is None or reason is ErrorType.REPLACED:
+        return _STOP_SENTENCES[reason]
+    said = f": {run.cancel_note}" if run.cancel_note else ""
+    deed = "Stopped by 'stop-all'" if reason is ErrorType.STOPPED else "Cancelled on request"
+    return f"{deed} of {run.cancelled_by}{said}"
 
 
 def _read_oom(_run: OpenRun, end: RunEnd, _stderr_copy: str | None) -> _Reading:
@@ -171,8 +186,12 @@ def _read_start_failure(_run: OpenRun, end: RunEnd, _stderr_copy: str | None) ->
     return _Reading(status=Status.START_FAILED, error_type=ErrorType.START_FAILED, message=message)
 
 
-def _read_loss(_run: OpenRun, end: RunEnd, _stderr_copy: str | None) -> _Reading:
+def _read_loss(run: OpenRun, end: RunEnd, _stderr_copy: str | None) -> _Reading:
     message = end.reason or "Nobody saw how it ended"
+    # Its own node knows of the start, and that nothing is left of it: what was to be ended has been.
+    if run.cancel_reason in _STOP_SENTENCES and end.started_at is not None:
+        sentence = f"{_stop_sentence(run, run.cancel_reason)}; nobody saw how it ended: {message}"
+        return _Reading(status=Status.KILLED, error_type=run.cancel_reason, message=sentence)
     return _Reading(status=Status.LOST, error_type=ErrorType.LOST, message=message)
 
 

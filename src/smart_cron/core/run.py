@@ -255,6 +255,9 @@ class OpenRun:
     triggered_by: Trigger
     priority: int
     cancel_reason: ErrorType | None
+    # Who asked for its end, and what they said.
+    cancelled_by: str | None = None
+    cancel_note: str = ""
     group: str | None = None
     task_exists: bool = True
     max_retries: int = 0

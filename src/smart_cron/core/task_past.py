@@ -130,5 +130,6 @@ def columns_of(definition: TaskDefinition) -> dict[str, object]:
         "max_retries": definition.max_retries,
         "retry_delay_seconds": int(definition.retry_delay.total_seconds()),
         "task_group": definition.group,
+        "node_tag": definition.node_tag,
         "priority": definition.priority,
     }

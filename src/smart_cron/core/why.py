@@ -15,10 +15,11 @@ from smart_cron.core.task_past import (
     next_change_of,
     with_action,
 )
-from smart_cron.core.why_chain import by_whom, chain_of_gap, chain_of_runs, hand_set, read_instant
+from smart_cron.core.why_chain import around_steps, by_whom, chain_of_gap, chain_of_runs, hand_set, read_instant
 from smart_cron.core.why_facts import Answer, SlotFacts, Step, fires, neighbours
 from smart_cron.core.why_words import gap_slot_sentence, slot_sentence
 from smart_cron.core.words import remarks
+from smart_cron.core.zones import MAX_YEAR, shifted
 
 NONE, DUE, PLANNED = "none", "due", "planned"
 _A_DAY = timedelta(days=1)
@@ -103,7 +104,25 @@ def _to_come(facts: SlotFacts) -> Answer:
             " the place of the pattern's slots before it.",
         )
     away = span((facts.slot - words.now).total_seconds())
-    return _answer(facts, PLANNED, f"{named} will run as things stand, in {away}.", _plans(facts))
+    obstacle = _obstacle(facts)
+    says = f"will come due in {away} and wait, as things stand: {obstacle}" if obstacle else _will_run(away)
+    return _answer(facts, PLANNED, f"{named} {says}.", _plans(facts))
+
+
+def _will_run(away: str) -> str:
+    return f"will run as things stand, in {away}"
+
+
+def _obstacle(facts: SlotFacts) -> str | None:
+    """Say what will keep it from its start unless somebody changes that; a master that is missing may come in time."""
+    around = facts.words.around
+    missing = around.nobody(_tag(facts)) if around.nodes else None
+    return around.hold(facts.words.at) or missing
+
+
+def _tag(facts: SlotFacts) -> str | None:
+    tag = facts.today.values.get("node_tag")
+    return str(tag) if tag else None
 
 
 def _pattern(then: Then) -> str:
@@ -123,13 +142,15 @@ def _plans(facts: SlotFacts) -> Iterator[Step]:
     yield Step(decision="enabled", says="The task is enabled.")
     yield Step(decision="misfire", says=_if_missed(today))
     yield Step(decision="overlap", says=_if_busy(today))
+    yield Step(decision="concurrency", says=_if_full(today))
+    yield from around_steps(facts, _tag(facts))
 
 
 def _clock_changes(facts: SlotFacts) -> list[str]:
     rhythm = facts.today.rhythm
-    if rhythm is None:
+    if rhythm is None or facts.slot.year > MAX_YEAR:
         return []
-    return remarks(facts.today.schedule, rhythm.zone, facts.slot - _A_DAY, facts.slot + _A_DAY)
+    return remarks(facts.today.schedule, rhythm.zone, shifted(facts.slot, -_A_DAY), shifted(facts.slot, _A_DAY))
 
 
 _MISSED = {
@@ -152,6 +173,12 @@ def _if_missed(then: Then) -> str:
     deadline = then.number("start_deadline_seconds")
     bound = f", but nothing starts more than {span(deadline)} late" if deadline is not None else ""
     return f"If no master is there in time, {effect or 'nothing is certain'}{bound} (on_missed is {policy})."
+
+
+def _if_full(then: Then) -> str:
+    group = then.values.get("task_group")
+    places = f"a free place on its node, and one in group '{group}'" if group else "a free place on its node"
+    return f"It needs {places}; more urgent runs are served first (its priority is {then.values.get('priority', 5)})."
 
 
 def _if_busy(then: Then) -> str:
@@ -211,6 +238,7 @@ def _due_steps(facts: SlotFacts) -> Iterator[Step]:
         return
     yield Step(decision="misfire", says=_if_missed(facts.today))
     yield Step(decision="overlap", says=_if_busy(facts.today))
+    yield from around_steps(facts, _tag(facts))
 
 
 # instants of the past without an outcome ---------------------------------------------------------------------------

@@ -28,6 +28,8 @@ def chain_of_runs(facts: SlotFacts) -> Iterator[Step]:
     yield from _deadline(facts, first)
     yield _overlap(facts)
     yield from _place(facts, first)
+    if first.status is Status.WAITING:
+        yield from around_steps(facts, first.node_tag)
     for run in facts.runs:
         yield from _attempt(run, facts.words)
 
@@ -147,6 +149,17 @@ def _place(facts: SlotFacts, first: LedgerRun) -> Iterator[Step]:
     group = f" in all and in group '{first.group}'" if first.group else ""
     says = f"It waited {span(waited)} for a free place{group}" if waited >= SOON_SECONDS else "A place was free at once"
     yield Step(decision="concurrency", says=f"{says}.")
+
+
+def around_steps(facts: SlotFacts, tag: str | None) -> Iterator[Step]:
+    """Say what holds every start back now, and which nodes may run it."""
+    around, words = facts.words.around, facts.words
+    hold = around.hold(words.at)
+    if hold is not None:
+        yield Step(decision="hold", says=f"{_sentence(hold)} What is due meanwhile waits until that ends.")
+    says = around.somebody(tag) or around.nobody(tag)
+    if says is not None:
+        yield Step(decision="node", says=_sentence(says))
 
 
 def _attempt(run: LedgerRun, words: Wording) -> Iterator[Step]:

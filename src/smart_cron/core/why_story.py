@@ -11,6 +11,7 @@ from smart_cron.core.errors import InvalidInputError
 from smart_cron.core.ledger import LedgerRange, LedgerRun, run_document, stamp
 from smart_cron.core.task_past import CREATED, DELETED, Change, Marks, Then
 from smart_cron.core.why_words import Wording, by_hand_sentence, gap_sentence, slot_sentence
+from smart_cron.core.zones import shifted
 
 _INSTANT = timedelta(microseconds=1)
 _SHOWN = ("schedule_pattern", "time_zone", "on_missed", "on_overlap", "start_deadline_seconds", "next_run_at")
@@ -95,12 +96,13 @@ def open_events(
         default_zone=today.default_zone,
     )
     if marks.accounted_until is not None:
-        first = max(since - _INSTANT, marks.accounted_until)
-        yield from _open(
-            seen, "due", "came due and have no outcome yet", words, after=first, last=min(words.now, until - _INSTANT)
-        )
-    after = max(words.now, since - _INSTANT, (marks.next_run_at or words.now) - _INSTANT)
-    yield from _open(today, "planned", "are to come as things stand", words, after=after, last=until - _INSTANT)
+        first = max(shifted(since, -_INSTANT), marks.accounted_until)
+        last = min(words.now, shifted(until, -_INSTANT))
+        yield from _open(seen, "due", "came due and have no outcome yet", words, after=first, last=last)
+    after = max(words.now, shifted(since, -_INSTANT), shifted(marks.next_run_at or words.now, -_INSTANT))
+    yield from _open(
+        today, "planned", "are to come as things stand", words, after=after, last=shifted(until, -_INSTANT)
+    )
 
 
 def _open(then: Then, kind: str, predicate: str, words: Wording, *, after: datetime, last: datetime) -> Iterator[Event]:

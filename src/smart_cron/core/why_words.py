@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -11,23 +11,26 @@ from smart_cron.core.ledger import LedgerRange, LedgerRun
 from smart_cron.core.outcome import signal_name
 from smart_cron.core.run import ErrorType, SlotOutcome, Status
 from smart_cron.core.spans import span
+from smart_cron.core.why_around import Circumstances
+from smart_cron.core.zones import in_zone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
-    """In which zone instants are told, and what the time is."""
+    """In which zone instants are told, what the time is, and how starts stand now."""
 
     place: ZoneInfo
     now: datetime
+    around: Circumstances = field(default_factory=Circumstances)
 
     def at(self, instant: datetime) -> str:
         """Return an instant to the second, with the zone's abbreviation where that local time comes twice."""
-        local = instant.astimezone(self.place)
+        local = in_zone(instant, self.place)
         return f"{local:%Y-%m-%d %H:%M:%S}{_which(local)}"
 
     def slot(self, instant: datetime) -> str:
         """Return a slot to the minute, or as exactly as it was set."""
-        local = instant.astimezone(self.place)
+        local = in_zone(instant, self.place)
         if local.second or local.microsecond:
             return self.at(instant)
         return f"{local:%Y-%m-%d %H:%M}{_which(local)}"
@@ -148,6 +151,8 @@ _STOPS: Mapping[str, str] = {
 
 def _killed(run: LedgerRun, _: Wording) -> str:
     cause = _STOPS.get(run.error_type or "", "by somebody")
+    if run.reason and run.started_at is not None:
+        return f"was ended{_took(run)}{_because(run)}"
     return f"was ended {cause} before it started" if run.started_at is None else f"was ended {cause}{_took(run)}"
 
 
@@ -156,7 +161,9 @@ def _lost(run: LedgerRun, _: Wording) -> str:
 
 
 def _waiting(run: LedgerRun, words: Wording) -> str:
-    return f"has waited for a free place for {span(_since(run.created_at, words))}"
+    waited = span(_since(run.created_at, words))
+    obstacle = words.around.obstacle(run.node_tag, words.at)
+    return f"has waited for {waited}: {obstacle}" if obstacle else f"has waited for a free place for {waited}"
 
 
 def _delayed(run: LedgerRun, words: Wording) -> str:

@@ -8,7 +8,7 @@ a test over all zones holds.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -20,6 +20,7 @@ DAY_SECONDS = 86_400
 # cron(8): changes of less than three hours are handled in a special way, others are corrections of the clock.
 CORRECTION_SECONDS = 3 * 3600
 MAX_YEAR = 9998
+FIRST_INSTANT, LAST_INSTANT = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _EPOCH = datetime(1, 1, 1, tzinfo=UTC)
 _SAMPLE_SECONDS = 2 * DAY_SECONDS
 
@@ -45,6 +46,22 @@ class Span(NamedTuple):
     def repeats(self) -> bool:
         """Whether an hour or so of local time comes again at the start, which fixed-time jobs sit out."""
         return -CORRECTION_SECONDS < self.shift < 0
+
+
+def shifted(instant: datetime, by: timedelta) -> datetime:
+    """Return *instant* + *by*; beyond the ends of the calendar the last instant that there is."""
+    try:
+        return instant + by
+    except OverflowError:
+        return LAST_INSTANT if by > timedelta(0) else FIRST_INSTANT
+
+
+def in_zone(instant: datetime, place: tzinfo) -> datetime:
+    """Return *instant* in a zone's local time; as it is where the calendar's first or last day has none."""
+    try:
+        return instant.astimezone(place)
+    except OverflowError:
+        return instant
 
 
 @lru_cache(maxsize=1024)
@@ -80,7 +97,7 @@ def spans_from(zone: ZoneInfo, seconds: int, *, years: int) -> Iterator[Span]:
 
 def spans_until(zone: ZoneInfo, seconds: int, *, years: int) -> Iterator[Span]:
     """Yield the spans that begin before `seconds`, latest first, for so many years."""
-    first = date.fromordinal(seconds // DAY_SECONDS).year
+    first = min(date.fromordinal(seconds // DAY_SECONDS).year, MAX_YEAR)
     for year in range(first, max(first - years, 2) - 1, -1):
         for span in reversed(spans_of(zone, year)):
             if span.start < seconds:

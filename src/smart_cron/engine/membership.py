@@ -18,6 +18,7 @@ from smart_cron.core.node import HoldKind, NodeIdentity, NodeRecord, NodeState, 
 from smart_cron.core.outcome import settle
 from smart_cron.core.ports import Clock, Database, HoldStore, Log, NodeStore, RecordStore
 from smart_cron.core.run import EndCause, HeldRun, OpenRun, RunEnd, Settlement
+from smart_cron.engine.notices import Notices
 from smart_cron.engine.settings import EngineSettings
 
 
@@ -78,6 +79,8 @@ class Membership:
         self._silent: set[str] = set()
         self._beat_at = -inf
         self._is_forgetful = False
+        around = surroundings
+        self._notices = Notices(database=around.database, holds=around.holds, clock=clock, log=around.log)
 
     def adopt(self, settings: EngineSettings) -> None:
         """Tell others of other settings from the next start on; how long silence may last counts at once."""
@@ -91,6 +94,7 @@ class Membership:
         nodes, silence = self._around.nodes, self._settings.node_silence
         self._beat_with(lambda: nodes.register(self._node, beaten=self._memory.read(), silence=silence))
         nodes.mark_reachable(self._node.name)
+        self._notices.look_at_holds()
 
     def beat(self) -> bool:
         """Say that we live, then look after the others; say whether they may have taken us for silent meanwhile.
@@ -106,6 +110,7 @@ class Membership:
         others = [record for record in nodes.nodes() if record.name != self._node.name]
         if others:
             self._look_after(others, self._around.database.now())
+        self._notices.look()
         return was_silent
 
     def _beat_with(self, beat: Callable[[], int]) -> None:

@@ -17,6 +17,7 @@ from smart_cron.core.why import explain
 from smart_cron.core.why_facts import Answer, SlotFacts
 from smart_cron.core.why_story import Event, change_event, gap_event, hand_event, open_events, slot_event
 from smart_cron.core.why_words import Wording
+from smart_cron.core.zones import shifted
 from smart_cron.services.ledger import unfolded
 
 _INSTANT = timedelta(microseconds=1)
@@ -66,7 +67,7 @@ class Inquiry:
         return explain((with_outcome or there or facts)[0])
 
     def _meant(self, subject: Subject, slot: datetime, width: timedelta) -> datetime:
-        found = self._store.last_slot(subject.task.task_id, until=slot + width)
+        found = self._store.last_slot(subject.task.task_id, until=shifted(slot, width))
         return found if found is not None and found >= slot else slot
 
     def _facts(self, subject: Subject, slot: datetime) -> SlotFacts:
@@ -75,7 +76,7 @@ class Inquiry:
             task=subject.task.name,
             slot=slot,
             words=self._words,
-            runs=list(self._store.runs(task_id, since=slot, until=slot + _INSTANT)),
+            runs=list(self._store.runs(task_id, since=slot, until=shifted(slot, _INSTANT))),
             gap=self._gap(task_id, slot),
             then=subject.at(slot),
             today=subject.at(max(slot, self._words.now)),
@@ -85,8 +86,10 @@ class Inquiry:
         )
 
     def _gap(self, task_id: int, slot: datetime) -> LedgerRange | None:
-        ranges = self._store.ranges(task_id, since=slot, until=slot + _INSTANT)
-        return next((gap for gap in ranges if slot in unfolded(self._store, task_id, gap, slot, slot + _INSTANT)), None)
+        ranges = self._store.ranges(task_id, since=slot, until=shifted(slot, _INSTANT))
+        return next(
+            (gap for gap in ranges if slot in unfolded(self._store, task_id, gap, slot, shifted(slot, _INSTANT))), None
+        )
 
     def _first_slot(self, task_id: int) -> datetime | None:
         run = next(self._store.runs(task_id, since=None, until=None), None)
@@ -96,7 +99,7 @@ class Inquiry:
 
     def last_and_next(self, subject: Subject) -> list[Answer]:
         """Answer about the last slot that has an outcome, and the next one, as far as there are such."""
-        last = self._store.last_slot(subject.task.task_id, until=self._words.now + _INSTANT)
+        last = self._store.last_slot(subject.task.task_id, until=shifted(self._words.now, _INSTANT))
         slots = [slot for slot in (last, self._next(subject)) if slot is not None]
         return [explain(self._facts(subject, slot)) for slot in dict.fromkeys(slots)]
 

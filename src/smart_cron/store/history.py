@@ -90,11 +90,16 @@ class History:
         assert last is not None
         return SlotRange(first=first, last=last, count=row[2], outcome=SlotOutcome(row[3]), reason=row[4])
 
-    def request_cancel(self, execution_id: int, *, reason: ErrorType, actor: str, now: datetime) -> bool:
-        """Ask for the end of a run; one that has not started is settled as killed at once. False if it is final."""
-        return self._session.again(lambda: self._request_cancel(execution_id, reason, actor, now))
+    def request_cancel(
+        self, execution_id: int, *, reason: ErrorType, actor: str, now: datetime, note: str = ""
+    ) -> bool:
+        """Ask for the end of a run; one that has not started is settled as killed at once. False if it is final.
 
-    def _request_cancel(self, execution_id: int, reason: ErrorType, actor: str, now: datetime) -> bool:
+        *note* is what the actor says to it.
+        """
+        return self._session.again(lambda: self._request_cancel(execution_id, reason, actor, now, note))
+
+    def _request_cancel(self, execution_id: int, reason: ErrorType, actor: str, now: datetime, note: str) -> bool:
         row = self._session.row("SELECT task_id, task_name FROM smart_cron_executions WHERE id = %s", [execution_id])
         if row is None:
             raise UnknownRunError(str(execution_id))
@@ -108,7 +113,9 @@ class History:
             return False
         self._releases.cancel([execution_id], reason=reason, now=now)
         entity = ("execution", execution_id, row[1])
-        self._audit.note("cancel", actor=actor, entity=entity, new={"reason": str(reason)})
+        self._audit.note(
+            "cancel", actor=actor, entity=entity, new={"reason": str(reason), **({"note": note} if note else {})}
+        )
         return True
 
     def _rows(self, sql: str, params: Sequence[object]) -> list[dict[str, Any]]:

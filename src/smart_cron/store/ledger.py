@@ -24,7 +24,8 @@ _Condition = tuple[str, list[object]]
 PAGE = 500
 _RUN = """id, task_name, scheduled_for, attempt, status, error_message, reason, started_at, completed_at,
     execution_time, exit_code, term_signal, triggered_by, run_id, node, output_bytes, output_sha256, output_truncated,
-    created_at, claimed_at, due_at, task_group, error_type, cancel_reason, requested_by, late"""
+    created_at, claimed_at, due_at, task_group, error_type, cancel_reason, requested_by, late,
+    node_tag"""
 _RANGE = "id, task_name, first_slot, last_slot, slot_count, outcome, reason, schedule_pattern, time_zone, recorded_at"
 _EXECUTIONS, _RANGES = "smart_cron_executions", "smart_cron_skipped_slots"
 
@@ -162,7 +163,7 @@ class LedgerReads:
         (
             number, task, slot, attempt, status, error, reason, started, completed, duration, exit_code, term_signal,
             triggered_by, run_id, node, output_bytes, sha256, truncated, created, claimed, due, group, error_type,
-            cancel_reason, requested_by, late,
+            cancel_reason, requested_by, late, node_tag,
         ) = row  # fmt: skip
         created_at = self._read(created) or self._read(slot)
         assert created_at is not None
@@ -192,6 +193,7 @@ class LedgerReads:
             cancel_reason=cancel_reason,
             requested_by=requested_by,
             late=bool(late),
+            node_tag=node_tag,
         )
 
     # slots that did not run --------------------------------------------------------------------------------

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from math import isfinite
 from typing import Any
@@ -80,7 +82,27 @@ class Records:
              WHERE e.id IN ({placeholders(ids)}) AND e.status IN ({HELD}) ORDER BY e.id{self._lock_executions()}""",
             ids,
         )
-        return [self._open_run(row) for row in rows if run_ids[row[0]] == row[1]]
+        return self._with_words([self._open_run(row) for row in rows if run_ids[row[0]] == row[1]])
+
+    def _with_words(self, runs: list[OpenRun]) -> list[OpenRun]:
+        """Add to those that somebody asked to end who that was, and what they said."""
+        asked = [run.execution_id for run in runs if run.cancel_reason is not None]
+        if not asked:
+            return runs
+        rows = self._session.rows(
+            f"""SELECT entity_id, actor, new_values FROM smart_cron_audit_log
+             WHERE entity_type = 'execution' AND action = 'cancel' AND entity_id IN ({placeholders(asked)})
+             ORDER BY id DESC""",
+            asked,
+        )
+        # The first who asked is the one whose reason stands in the row.
+        words = {number: (actor, _note(values)) for number, actor, values in rows}
+        return [
+            replace(run, cancelled_by=words[run.execution_id][0], cancel_note=words[run.execution_id][1])
+            if run.execution_id in words
+            else run
+            for run in runs
+        ]
 
     def _lock_tasks_of(self, execution_ids: Sequence[int]) -> None:
         if not self._session.dialect.lock:
@@ -246,6 +268,14 @@ class Records:
         idle = marked.keys() - held.keys()
         unmarked = {task_id for task_id, numbers in held.items() if marked.get(task_id) not in numbers}
         return idle | unmarked
+
+
+def _note(values: str | None) -> str:
+    try:
+        found = json.loads(values or "{}")
+    except ValueError:
+        return ""
+    return str(found.get("note", "")) if isinstance(found, dict) else ""
 
 
 def _readable(text: str | None, read: Any, otherwise: Any) -> Any:

@@ -11,20 +11,22 @@ import time
 
 from smart_cron.taskrunner import protocol
 from smart_cron.taskrunner.presence import PRESENCE_FD
+from smart_cron.taskrunner.remains import main_process_lives
 from smart_cron.taskrunner.supervisor import STOP_SIGNALS, Supervisor
 
 IDLE_SECONDS = 60.0
 IDLE_KEPT = 2
-# How long past its timeout and grace a supervisor may be silent before it counts as frozen.
-FROZEN_SECONDS = 30.0
+# How long past its timeout and grace a supervisor may be silent before it counts as frozen: one that works may need 7 s
+# for leftovers that cannot be killed.
+FROZEN_SECONDS = 10.0
 
 
 class Seat:
     """One supervisor process, and the run that it holds."""
 
     __slots__ = (
-        "_socket", "fd", "free_since", "order", "overdue_at", "overdue_seconds", "pid", "run_id", "strays", "tries",
-        "was_frozen",
+        "_socket", "fd", "free_since", "order", "overdue_at", "overdue_seconds", "overran", "pid", "run_id", "strays",
+        "tries", "was_frozen",
     )  # fmt: skip
 
     def __init__(self, pid: int, connection: socket.socket) -> None:
@@ -34,7 +36,7 @@ class Seat:
         self.tries = 0
         self.overdue_seconds = self.overdue_at = 0.0
         self.free_since = time.monotonic()
-        self.was_frozen = False
+        self.was_frozen = self.overran = False
         self.strays: set[str] = set()
 
     def occupy(self, run_id: str, order: bytes, overdue_seconds: float, *, tries: int) -> None:
@@ -165,6 +167,8 @@ class Pool:
         for seat in self.by_fd.values():
             if seat.run_id is not None and now > seat.overdue_at and not seat.was_frozen:
                 seat.was_frozen = True
+                # Asked before the kill: then it is certain that the task itself ran longer than it may.
+                seat.overran = main_process_lives(self._runs_dir, seat.run_id, seat.pid)
                 seat.kill()
 
     def _fork(self) -> Seat:

@@ -12,7 +12,8 @@ import signal
 import time
 
 from smart_cron.taskrunner.cgroup import group_of_run
-from smart_cron.taskrunner.tree import Process, all_processes, read_process, send_signals
+from smart_cron.taskrunner.records import read
+from smart_cron.taskrunner.tree import Process, all_processes, children_of, read_process, send_signals
 
 PATIENCE_SECONDS = 5.0
 PAUSE_SECONDS = 0.01
@@ -29,6 +30,22 @@ def find_remains(run_id: str, *, main_pid: int | None, main_ticks: int | None) -
         and process.pid != os.getpid()
         and (_carries(process.pid, mark) or (session is not None and process.session == session))
     ]
+
+
+def main_process_lives(runs_dir: str, run_id: str, supervisor: int) -> bool:
+    """Say whether the run's own process is surely alive, of a supervisor that is frozen and so reaps nobody."""
+    try:
+        file = read(runs_dir, run_id)
+    except OSError:
+        return False
+    if file is not None and file.spawned is not None:
+        process = read_process(file.spawned["pid"])
+        return process is not None and not process.is_dead and process.start_ticks == file.spawned["start_ticks"]
+    # Frozen before it wrote that down: then it is the eldest of its children, and leads a session.
+    children = [child for pid in children_of(supervisor) if (child := read_process(pid)) is not None]
+    eldest = min((child.start_ticks for child in children), default=None)
+    first = [child for child in children if child.start_ticks == eldest]
+    return bool(first) and all(child.pid == child.session and not child.is_dead for child in first)
 
 
 def _session_is_ours(main_pid: int, main_ticks: int | None) -> bool:

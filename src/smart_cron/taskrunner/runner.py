@@ -190,8 +190,7 @@ class Runner:
                 self._desk.publish(protocol.line(found.finished)[:-1])
                 return
             if found.started is not None:
-                reason = "its supervisor was killed" if not seat.was_frozen else "its supervisor had stopped answering"
-                finish = lost_finish(found.started, reason, leftovers=sorted(seat.strays), unkillable=unkillable)
+                finish = _end_without_supervisor(found.started, seat, unkillable)
                 if group := group_of_run(found.started.get("cgroup"), seat.run_id):
                     group.remove()
                 self._desk.publish(held.append_finish(finish))
@@ -302,6 +301,15 @@ class Runner:
         self._when_stopping()
         self._pool.retire_idle()
         self._desk.publish(protocol.line({"event": "stopping"})[:-1])
+
+
+def _end_without_supervisor(started: Message, seat: Seat, unkillable: list[str]) -> Message:
+    """Return the `finished` record of a run that was ended here: lost, unless it surely was for its timeout."""
+    reason = "its supervisor had stopped answering" if seat.was_frozen else "its supervisor was killed"
+    if seat.overran:
+        reason = f"Ran longer than its timeout, and {reason}: the task runner ended both"
+    finish = lost_finish(started, reason, leftovers=sorted(seat.strays), unkillable=unkillable)
+    return {**finish, "cause": "timeout"} if seat.overran else finish
 
 
 def _order_in(line: bytes) -> Message:

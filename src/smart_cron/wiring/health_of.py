@@ -29,6 +29,7 @@ from smart_cron.services.health.checks import (
     database,
     disk_space,
     filesystem,
+    holds,
     invalid_tasks,
     memory,
     nodes,
@@ -138,6 +139,7 @@ def _of_system(ward: Ward) -> Iterator[Probe]:
     yield _asking_later(ward, stuck_tasks.NAME, partial(stuck_tasks.look, facts, deadlock_timeout=patience))
     yield _asking_later(ward, critical_failures.NAME, partial(critical_failures.look, facts))
     yield _asking_later(ward, invalid_tasks.NAME, partial(invalid_tasks.look, facts))
+    yield _asking_later(ward, holds.NAME, partial(holds.look, store.holds))
     waiting = Threshold(
         warning=health.unrecorded_warning_seconds, critical=health.unrecorded_critical_seconds, unit="s"
     )

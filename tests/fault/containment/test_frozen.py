@@ -19,13 +19,14 @@ from tests.process.conftest import DEADLINE, Node, is_alive, wait_until_gone
 from tests.process.test_deaths import wait_for_finish
 
 from smart_cron.config import load_config
-from smart_cron.taskrunner import client
+from smart_cron.taskrunner import client, pool
 from smart_cron.taskrunner.client import RunnerUnavailable
 from smart_cron.wiring import prepare
 
 pytestmark = pytest.mark.slow
 
 SOON = 0.5
+OVERRAN = "Ran longer than its timeout, and its supervisor had stopped answering: the task runner ended both"
 ANSWERS = "client.REPLY_SECONDS = client.SILENCE_SECONDS = 0.5"
 
 
@@ -148,7 +149,7 @@ def test_a_frozen_supervisor_does_not_keep_its_task_beyond_the_timeout(make_node
     os.kill(supervisor, signal.SIGSTOP)
     end = node.event("finished", order["run_id"])
 
-    assert (end["cause"], end["reason"]) == ("lost", "its supervisor had stopped answering")
+    assert (end["cause"], end["reason"]) == ("timeout", OVERRAN)
     assert not is_alive(supervisor)
     fighter.assert_gone(order["run_id"])
     neighbour.assert_unharmed()
@@ -162,7 +163,21 @@ def test_a_task_that_freezes_its_supervisor_ends_as_well(make_node: Callable[[st
         "tell(); os.kill(os.getppid(), signal.SIGSTOP); deaf(); for_ever()", timeout_seconds=3, kill_grace_seconds=0
     )
 
-    assert end["cause"] == "lost"
+    assert end["cause"] == "timeout"
+
+
+def test_what_a_frozen_supervisor_did_not_see_end_is_lost_and_no_timeout(make_node: Callable[[str], Node]) -> None:
+    """The task ended in time; how, nobody knows."""
+    node = make_node("watched").start_in_foreground(pool_FROZEN_SECONDS=0.5, runner_HOUSEKEEPING_SECONDS=0.1)
+    order = node.launch(shell_command="kill -STOP $PPID; sleep 0.3", timeout_seconds=2, kill_grace_seconds=0)
+
+    end = node.event("finished", order["run_id"])
+
+    assert (end["cause"], end["reason"]) == ("lost", "its supervisor had stopped answering")
+
+
+def test_a_frozen_supervisor_is_given_seconds_beyond_the_grace_and_not_half_a_minute() -> None:
+    assert pool.FROZEN_SECONDS <= 10
 
 
 @pytest.fixture

@@ -119,6 +119,46 @@ def test_a_time_that_cannot_be_read_is_refused_with_the_forms(words: list[str], 
     assert "'soon' is no point in time; write it like 2026-11-23" in " ".join(result.err.split())
 
 
+@pytest.mark.parametrize("time", ["9999-12-31T23:59", "9999-12-30", "0001-01-02", "-999999h"])
+@pytest.mark.parametrize(
+    "words", [["ledger", "--since"], ["why", "report", "--since"], ["why", "report", "--at"]], ids=" ".join
+)
+def test_a_time_at_the_ends_of_the_calendar_is_refused_in_a_sentence(
+    words: list[str], time: str, story: House, call: Call
+) -> None:
+    result = call(*words, time)
+
+    assert result.code == 2
+    assert "is out of reach; the years from 1970 to 9998 are known" in " ".join(result.err.split())
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59", "0001-01-01T00:00:00"])
+def test_no_slot_is_set_to_the_ends_of_the_calendar(time: str, story: House, call: Call) -> None:
+    result = call("task", "edit", "report", "--next-run-at", time)
+
+    assert result.code == 2
+    assert "is out of reach" in result.err
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Tokyo"])
+@pytest.mark.parametrize(
+    "at", ["9999-12-31 23:59:00.000000", "9998-12-31 23:59:00.000000", "0001-01-01 00:00:00.000000"]
+)
+def test_a_slot_that_sql_set_to_the_ends_of_the_calendar_harms_nobody_who_asks(
+    at: str, zone: str, story: House, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMART_CRON_TIME_ZONE", zone)
+    story.store.session.execute("UPDATE smart_cron_tasks_config SET next_run_at = %s", [at])
+    asked = (
+        "why report", "why report --at 9998-12-30T23:59", "why report --since -1d", "why report --json", "task list",
+        "why report --since 1970-01-02 --until 1971-01-01", "task show report", "task next report", "ledger",
+    )  # fmt: skip
+
+    results = {words: call(*words.split()) for words in asked}
+
+    assert {words: result.err for words, result in results.items() if result.code} == {}
+
+
 def test_an_empty_ledger_says_so(home: object, call: Call) -> None:
     assert call("ledger").out == "Nothing is on record in all.\n"
     assert call("ledger", "--jsonl").out == ""

@@ -93,6 +93,13 @@ def test_a_kill_says_who_wanted_it(reason: ErrorType) -> None:
     assert settled.error_message
 
 
+def test_what_the_supervisor_remarks_does_not_hide_who_ended_a_run() -> None:
+    remark = "its output could not be kept whole: no room left"
+    stopped = decide(run(cancel_reason=ErrorType.CANCELLED), ended(EndCause.KILLED, reason=remark))
+
+    assert stopped.error_message == f"Cancelled on request; {remark}"
+
+
 def test_a_run_that_ended_by_itself_before_its_kill_keeps_its_own_end() -> None:
     assert decide(run(cancel_reason=ErrorType.CANCELLED), ended(exit_code=0)).success
 
@@ -107,6 +114,36 @@ def test_what_was_cancelled_before_it_started_is_killed_and_not_missed() -> None
     settled = decide(run(cancel_reason=ErrorType.CANCELLED), ended(EndCause.NEVER_STARTED))
 
     assert (settled.status, settled.error_type, settled.counts) == (Status.KILLED, ErrorType.CANCELLED, False)
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        (ErrorType.STOPPED, "Stopped by 'stop-all' of cli:ann: the disk burns"),
+        (ErrorType.CANCELLED, "Cancelled on request of cli:ann: the disk burns"),
+        (ErrorType.REPLACED, "Ended to make room for the next run of this task"),
+    ],
+)
+def test_a_kill_says_who_asked_for_it_and_why(reason: ErrorType, told: str) -> None:
+    asked = run(cancel_reason=reason, cancelled_by="cli:ann", cancel_note="the disk burns")
+
+    assert decide(asked, ended(EndCause.KILLED)).error_message == told
+
+
+@pytest.mark.parametrize("cause", [EndCause.LOST, EndCause.STUCK])
+def test_what_was_to_be_ended_and_is_gone_is_killed_though_nobody_saw_how(cause: EndCause) -> None:
+    end = ended(cause, started_at=NOON, reason="its supervisor was killed")
+    settled = decide(run(cancel_reason=ErrorType.STOPPED, retry_lost=True, max_retries=1), end)
+
+    assert summary(settled) == (Status.KILLED, False, None, ErrorType.STOPPED)
+    assert "its supervisor was killed" in (settled.error_message or "")
+    assert (settled.retry_at, settled.slot_failed) == (None, False)
+
+
+def test_what_was_to_be_ended_on_a_node_that_fell_silent_is_lost_and_not_begun_again() -> None:
+    settled = decide(run(cancel_reason=ErrorType.STOPPED, retry_lost=True, max_retries=1), ended(EndCause.LOST))
+
+    assert (settled.status, settled.retry_at) == (Status.LOST, None)
 
 
 class TestRetry:
@@ -126,6 +163,11 @@ class TestRetry:
         settled = decide(run(max_retries=1), ended(cause, exit_code=1))
 
         assert (settled.retry_at is not None) is is_retried
+
+    def test_never_follows_an_end_that_somebody_wished_for(self) -> None:
+        settled = decide(run(max_retries=1, cancel_reason=ErrorType.CANCELLED), ended(exit_code=1))
+
+        assert (settled.status, settled.retry_at) == (Status.FAILED, None)
 
     def test_never_follows_a_success(self) -> None:
         assert decide(run(max_retries=9), ended(exit_code=0)).retry_at is None

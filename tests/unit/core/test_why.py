@@ -8,9 +8,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from smart_cron.core.ledger import LedgerRange, LedgerRun
+from smart_cron.core.node import Hold, HoldKind, NodeRecord
 from smart_cron.core.run import SlotOutcome, Status
 from smart_cron.core.task_past import Change, Marks, definition_at
 from smart_cron.core.why import explain
+from smart_cron.core.why_around import Circumstances
 from smart_cron.core.why_facts import Answer, SlotFacts
 from smart_cron.core.why_words import Wording
 
@@ -97,6 +99,7 @@ def asked(
     gap: LedgerRange | None = None,
     marks: Marks | None = MARKS,
     first_slot: datetime | None = SLOT - 20 * DAY,
+    around: Circumstances | None = None,
 ) -> Answer:
     def then(at: datetime) -> Any:
         return definition_at(at, now=columns, changes=changes, default_zone="UTC")
@@ -105,7 +108,7 @@ def asked(
         SlotFacts(
             task="report",
             slot=slot,
-            words=Wording(place=BERLIN, now=now),
+            words=Wording(place=BERLIN, now=now, around=around or Circumstances()),
             runs=runs,
             gap=gap,
             then=then(slot),
@@ -166,6 +169,14 @@ STANDS: list[tuple[dict[str, Any], str]] = [
         {"status": Status.KILLED, "error_type": "stopped"},
         "ran and was ended because its supervisor was stopped after 4.2 s",
     ),
+    (
+        {
+            "status": Status.KILLED,
+            "error_type": "stopped",
+            "reason": "Stopped by 'stop-all' of cli:ann: the disk burns",
+        },
+        "ran and was ended after 4.2 s: stopped by 'stop-all' of cli:ann: the disk burns",
+    ),
     (UNSTARTED | {"status": Status.KILLED, "error_type": "cancelled"}, "was ended on request before it started"),
     ({"status": Status.OOM}, "ran and was ended after 4.2 s since it used more memory than it may"),
     ({"status": Status.LOST, "duration": None}, "ran and was lost: nobody saw how it ended"),
@@ -220,6 +231,77 @@ def test_the_statuses_with_a_sentence_are_all_there_are() -> None:
     tried = {changes.get("status", Status.SUCCESS) for changes, _ in STANDS}
 
     assert tried | {Status.DELAYED} == set(Status)
+
+
+def node(name: str, *tags: str) -> NodeRecord:
+    return NodeRecord(
+        name=name, identity=name, boot_id="b", host="h", version="1", master_pid=1, max_concurrent=10, tags=tags,
+        heartbeats=1, heartbeat_at=SLOT, started_at=SLOT, stopped_at=None, forgotten_at=None,
+    )  # fmt: skip
+
+
+WAITING = run(**UNSTARTED, status=Status.WAITING, claimed_at=None)
+STOPPED = Hold(kind=HoldKind.STOPPED, reason="the disk burns", actor="cli:ann", since=SLOT)
+HELD = "starts are held on every node since 2026-11-23 02:30:00 (stopped, by cli:ann): the disk burns"
+
+
+def test_what_waits_while_starts_are_held_says_who_holds_them() -> None:
+    answer = asked(runs=(WAITING,), around=Circumstances(holds=[STOPPED], nodes=[node("one")]))
+
+    assert answer.sentence == f"The slot of 2026-11-23 02:30 (Europe/Berlin) has waited for 8 h: {HELD}."
+    assert step(answer, "hold").startswith("Starts are held on every node")
+
+
+def test_what_waits_for_a_tag_that_no_living_node_has_says_so() -> None:
+    tagged = replace(WAITING, node_tag="gpu")
+
+    answer = asked(runs=(tagged,), around=Circumstances(nodes=[node("one"), node("two", "disk")]))
+
+    assert answer.sentence.endswith(
+        "for 8 h: it is bound to nodes with the tag 'gpu', and no node that takes part has it ('one', 'two')."
+    )
+    assert "no node that takes part has it" in step(answer, "node")
+
+
+def test_what_waits_where_no_master_works_says_so() -> None:
+    answer = asked(runs=(WAITING,), around=Circumstances(nodes=[]))
+
+    assert answer.sentence.endswith("has waited for 8 h: no master works, on no node.")
+
+
+def test_what_waits_for_its_turn_says_that_and_where_it_may_run() -> None:
+    answer = asked(
+        runs=(replace(WAITING, node_tag="gpu"),), around=Circumstances(nodes=[node("one"), node("two", "gpu")])
+    )
+
+    assert answer.sentence.endswith("has waited for a free place for 8 h.")
+    assert step(answer, "node") == "It is bound to the tag 'gpu', which has: 'two' (10 places)."
+
+
+def test_a_slot_to_come_while_starts_are_held_is_not_said_to_run() -> None:
+    answer = asked(SLOT + DAY, marks=MARKS, around=Circumstances(holds=[STOPPED], nodes=[node("one")]))
+
+    assert answer.outcome == "planned"
+    assert answer.sentence.endswith(f"(Europe/Berlin) will come due in 16 h and wait, as things stand: {HELD}.")
+
+
+def test_a_slot_to_come_for_a_tag_that_no_living_node_has_is_not_said_to_run() -> None:
+    answer = asked(SLOT + DAY, columns={**COLUMNS, "node_tag": "gpu"}, around=Circumstances(nodes=[node("one")]))
+
+    assert "wait, as things stand: it is bound to nodes with the tag 'gpu'" in answer.sentence
+    assert "no node that takes part has it" in step(answer, "node")
+
+
+def test_a_slot_to_come_tells_which_places_it_needs() -> None:
+    columns = {**COLUMNS, "task_group": "db", "priority": 2}
+
+    answer = asked(SLOT + DAY, columns=columns, around=Circumstances(nodes=[node("one")]))
+
+    assert step(answer, "concurrency") == (
+        "It needs a free place on its node, and one in group 'db'; "
+        "more urgent runs are served first (its priority is 2)."
+    )
+    assert step(answer, "node") == "It may run on: 'one' (10 places)."
 
 
 def test_a_retry_to_come_says_when() -> None:

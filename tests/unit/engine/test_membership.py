@@ -53,6 +53,41 @@ def test_runs_of_a_node_that_fell_silent_are_unreachable_and_their_node_is_named
     assert [fields for _, event, fields in two.log.events if event == "Node fell silent"] == [{"silent_node": "one"}]
 
 
+def test_a_hold_is_told_loudly_and_once_and_so_is_its_end(bench: Bench) -> None:
+    membership = bench.membership()
+    membership.enter()
+    bench.store.holds.hold("stopped", reason="the disk burns", actor="cli:ann")
+
+    for _ in range(3):
+        membership.beat()
+
+    assert [(level, fields) for level, event, fields in bench.log.events if event == "Starts are held back"] == [
+        ("critical", {"kind": "stopped", "reason": "the disk burns", "by": "cli:ann"})
+    ]
+    bench.store.holds.release("stopped", actor="cli:ann")
+    membership.beat()
+    membership.beat()
+    assert bench.log.count("Starts go on, a hold has ended") == 1
+
+
+def test_tables_of_a_newer_version_under_a_master_at_work_are_told_loudly_and_once(bench: Bench) -> None:
+    membership = bench.membership()
+    membership.enter()
+    membership.beat()
+    bench.sql("INSERT INTO django_migrations (app, name, applied) VALUES ('smart_cron', '9999_later', '2030-01-01')")
+
+    try:
+        for _ in range(3):
+            bench.clock.advance(61)
+            membership.beat()
+    finally:
+        bench.sql("DELETE FROM django_migrations WHERE name = '9999_later'")
+
+    [(level, fields)] = [(one, of) for one, event, of in bench.log.events if event == "Tables do not fit this version"]
+    assert level == "critical"
+    assert "9999_later" in str(fields["reason"])
+
+
 def test_a_node_that_beats_is_left_alone(bench: Bench) -> None:
     bench.membership().enter()
     start_one(bench)

@@ -246,8 +246,13 @@ class HistoryStore(Protocol):
     def run(self, run: str) -> dict[str, Any]:
         """Return one execution by its number or run id. Raise UnknownRunError where there is none."""
 
-    def request_cancel(self, execution_id: int, *, reason: ErrorType, actor: str, now: datetime) -> bool:
-        """Ask for the end of a run; one that has not started is settled as killed at once. False if it is final."""
+    def request_cancel(
+        self, execution_id: int, *, reason: ErrorType, actor: str, now: datetime, note: str = ""
+    ) -> bool:
+        """Ask for the end of a run; one that has not started is settled as killed at once. False if it is final.
+
+        *note* is what the actor says to it.
+        """
 
     def not_run(self, *, task_id: int, limit: int = 50) -> list[SlotRange]: ...
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from smart_cron.core.zones import MAX_YEAR
 from smart_cron.faces.cli.options import UNITS
 
 FORMS = "2026-11-23, '2026-11-23 02:30', 2026-11-23T02:30:00Z, 2026-11-23T02:30+01:00, now, -2h or -7d"
@@ -16,6 +17,7 @@ _RELATIVE = re.compile(r"([+-])([0-9]{1,9})\s*(s|m|min|h|d|w)", re.ASCII)
 _ABSOLUTE = re.compile(
     r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(:\d{2}(?:\.\d{1,6})?)?\s?(Z|z|[+-]\d{2}:?\d{2})?)?", re.ASCII
 )
+FIRST_YEAR = 1970
 _WEEK_SECONDS = 7 * 86_400
 
 
@@ -33,12 +35,21 @@ class Moment:
 
 
 def read_moment(text: str, *, option: str, now: datetime, place: ZoneInfo) -> Moment:
-    """Read a point in time. Raise click.UsageError with the forms that there are, naming the option."""
+    """Read a point in time. Raise click.UsageError with the forms that there are, or the years, naming the option."""
     text = text.strip()
     found = _relative(text, now) or _absolute(text, place)
     if found is None:
         raise click.UsageError(f"{option}: '{text}' is no point in time; write it like {FORMS}.")
+    require_reach(found.at, text, option=option)
     return found
+
+
+def require_reach(at: datetime, text: str, *, option: str) -> None:
+    """Raise click.UsageError for a year in which nothing is planned, and near which no zone's clock can be told."""
+    if not FIRST_YEAR <= at.year <= MAX_YEAR:
+        raise click.UsageError(
+            f"{option}: {text} is out of reach; the years from {FIRST_YEAR} to {MAX_YEAR} are known."
+        )
 
 
 def _relative(text: str, now: datetime) -> Moment | None:

@@ -178,13 +178,24 @@ def _task_runner(house: House) -> Step:
         return Step(name=name, found=f"it works (process {pid}).")
     found = f"it does not answer: {problem}." if problem else "none is running."
     if not house.config.start_task_runner:
-        return Step(name=name, found=f"{found} Start its unit: systemctl start smart-cron-taskrunner")
+        return _task_runner_unit(house, name, found)
 
     def start() -> str:
         started, fault = _runner(house, start=True)
         return f"It works (process {started})." if started is not None else f"It cannot be started: {fault}."
 
     return Step(name=name, found=found, offer="start it", deed=start)
+
+
+def _task_runner_unit(house: House, name: str, found: str) -> Step:
+    """The settings leave it to its unit, so nobody else may start it."""
+    from smart_cron.faces.cli.recover_master import has_unit, start_unit
+    from smart_cron.services.autostart import TASK_RUNNER_UNIT
+
+    command = f"systemctl start {TASK_RUNNER_UNIT}"
+    if not has_unit(house, TASK_RUNNER_UNIT):
+        return Step(name=name, found=f"{found} Start its unit: {command}")
+    return Step(name=name, found=found, offer=f"start its unit ({command})", deed=lambda: start_unit(TASK_RUNNER_UNIT))
 
 
 def _runner(house: House, *, start: bool) -> tuple[int | None, str]:
@@ -205,15 +216,17 @@ def _runner(house: House, *, start: bool) -> tuple[int | None, str]:
 
 
 def _master(house: House) -> Step:
-    from smart_cron.services.autostart import MASTER_UNIT, installed_units
+    from smart_cron.faces.cli.recover_master import start_detached, start_unit, starters_of
+    from smart_cron.services.autostart import MASTER_UNIT
 
     name = "Master"
     if house.master_is_running():
         return Step(name=name, found="one works on this node.")
-    units = {path.name for path in installed_units()}
-    how = (
-        f"systemctl start {MASTER_UNIT}"
-        if MASTER_UNIT in units
-        else "smart-cron master, or 'smart-cron service install'"
-    )
-    return Step(name=name, found=f"none works on this node, so nothing is started by it. Start one: {how}")
+    found, starters = "none works on this node, so nothing is started by it.", starters_of(house)
+    if starters.systemd and MASTER_UNIT in starters.units:
+        offer = f"start its unit (systemctl start {MASTER_UNIT})"
+        return Step(name=name, found=found, offer=offer, deed=lambda: start_unit(MASTER_UNIT))
+    if starters.crontab:
+        return Step(name=name, found=f"none works at this moment; a line in {starters.crontab} starts one by itself.")
+    offer = "start one, which goes on when this command is over"
+    return Step(name=name, found=found, offer=offer, deed=lambda: start_detached(house))

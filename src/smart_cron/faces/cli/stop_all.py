@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,17 +14,36 @@ from smart_cron.faces.cli.documents import print_json
 from smart_cron.faces.cli.errors import FAILED
 from smart_cron.faces.cli.options import dry_run_option, json_option
 from smart_cron.faces.cli.session import Session, pass_session
+from smart_cron.faces.cli.text import counted
 
 if TYPE_CHECKING:
     from smart_cron.emergency import StopReport
 
+
+class Seconds(click.FloatRange):
+    """A time that ends: 'nan' and 'inf' are numbers to Python."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds = float(super().convert(value, param, ctx))
+        if not math.isfinite(seconds):
+            self.fail(f"{value} is no number of seconds.", param, ctx)
+        return seconds
+
+
+SECONDS = Seconds(min=0)
 RESUME = "'smart-cron stop-all --resume' lets starts go on."
 
 
 @click.command("stop-all")
 @click.option("--resume", is_flag=True, help="Let starts go on again.")
 @click.option("--reason", default="stopped by hand", show_default=True, help="Why, for whoever looks.")
-@click.option("--patience", type=click.FloatRange(min=0), default=60.0, show_default=True, help="Seconds before force.")
+@click.option(
+    "--patience",
+    type=SECONDS,
+    default=60.0,
+    show_default=True,
+    help="Seconds before force, which never comes before a task's grace is over.",
+)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @dry_run_option
 @json_option
@@ -41,14 +61,14 @@ def stop_all(
 ) -> int:
     """Start nothing any more, on any node, and end what runs now.
 
-    Each run gets SIGTERM and, after its grace, SIGKILL, with all its processes; it is recorded as killed. Tasks and
-    settings stay as they are. What comes due meanwhile waits, and --resume lets it go.
+    Each run gets SIGTERM and, after its grace, SIGKILL, with all its processes; it is recorded as killed, with the
+    reason. What is still there after --patience, and after its own grace and ten seconds more, is ended by force. Tasks
+    and settings stay as they are. What comes due meanwhile waits, and --resume lets it go.
     """
     if resume:
-        return _resume(session, dry_run=dry_run)
+        return _resume(session, dry_run=dry_run, as_json=as_json)
     if dry_run:
-        click.echo(f"Would hold every start and end {_count(session)} here.")
-        return 0
+        return _show(session, as_json=as_json)
     if not yes and sys.stdin.isatty():
         click.confirm("Hold every start on every node and end what runs now?", abort=True)
     report = _stop(session, reason=reason, patience=patience)
@@ -59,27 +79,34 @@ def stop_all(
     return FAILED if report.database_problem or report.unkillable else 0
 
 
-def _resume(session: Session, *, dry_run: bool) -> int:
+def _resume(session: Session, *, dry_run: bool, as_json: bool) -> int:
     from smart_cron.core.node import HoldKind
     from smart_cron.emergency import resume
 
-    with session.house() as house:
-        stands = any(hold.kind == HoldKind.STOPPED for hold in house.store.holds.holds())
+    # Without a check: what this version stopped it lets go on, whatever version the tables are of by now.
+    with session.house(check_schema=False) as house:
+        stands = [hold for hold in house.store.holds.holds() if hold.kind == HoldKind.STOPPED]
         if not stands:
             raise SmartCronError("starts are not held back by 'stop-all'.", remedy="There is nothing to resume.")
-        if dry_run:
-            click.echo("Would let starts go on.")
-            return 0
-        resume(house, actor=session.actor)
-    click.echo("Starts go on.")
+        if not dry_run:
+            resume(house, actor=session.actor)
+    if as_json:
+        hold = stands[0]
+        print_json({"resumed": not dry_run, "reason": hold.reason, "stopped_by": hold.actor, "since": hold.since})
+    else:
+        click.echo("Would let starts go on." if dry_run else "Starts go on.")
     return 0
 
 
-def _count(session: Session) -> str:
+def _show(session: Session, *, as_json: bool) -> int:
     from smart_cron.taskrunner.stopping import running_here
 
-    count = len(running_here(session.config().state_dir / "runs"))
-    return f"{count} run{'' if count == 1 else 's'}"
+    living = running_here(session.config().state_dir / "runs")
+    if as_json:
+        print_json({"held": False, "would_end": [file.run_id for file in living]})
+    else:
+        click.echo(f"Would hold every start and end {counted(len(living), 'run')} here.")
+    return 0
 
 
 def _stop(session: Session, *, reason: str, patience: float) -> StopReport:
@@ -104,7 +131,7 @@ def _tell(report: StopReport) -> None:
         click.echo(f"Starts could not be held back: {report.database_problem}", err=True)
         click.echo("Call this again once it answers; a master that runs then would start tasks.", err=True)
     ended = report.asked_here
-    click.echo(f"{ended} run{'' if ended == 1 else 's'} of this node {'was' if ended == 1 else 'were'} ended.")
+    click.echo(f"{counted(ended, 'run')} of this node {'was' if ended == 1 else 'were'} ended.")
     if report.asked_elsewhere:
         click.echo(f"{report.asked_elsewhere} on other nodes are being ended by their masters.")
     if report.ended_by_force:

@@ -12,6 +12,7 @@ from smart_cron.core.task import TaskDefinition
 from smart_cron.faces.cli.documents import masked_environment, masked_webhook
 from smart_cron.faces.cli.errors import note
 from smart_cron.faces.cli.fields import changed_definition, differences, given, new_definition, task_options
+from smart_cron.faces.cli.instants import require_reach
 from smart_cron.faces.cli.options import dry_run_option
 from smart_cron.faces.cli.session import Session, pass_session
 from smart_cron.faces.cli.task_check import require_sound
@@ -94,6 +95,8 @@ def edit(session: Session, /, *, name: str, dry_run: bool, **parameters: Any) ->
     """
     values = given(parameters)
     _require_change(values, parameters)
+    if (at := parameters["next_run_at"]) is not None:
+        require_reach(at, f"{at:%Y-%m-%d %H:%M}", option="--next-run-at")
     with session.house() as house:
         task = house.store.tasks.get(name)
         definition = _edited(task.definition, values, parameters)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from smart_cron.core.errors import SmartCronError
+from smart_cron.core.errors import InvalidInputError, SmartCronError
 from smart_cron.core.run import SlotRange
 from smart_cron.core.task import Task
 from smart_cron.faces.cli.documents import instant, print_json
@@ -78,7 +78,12 @@ def _slots(task: Task, now: datetime, place: tzinfo) -> Iterator[datetime]:
         yield slot
     assert isinstance(place, ZoneInfo)
     while not schedule.is_reboot:
-        slot = schedule.next_after(max(slot, now) if slot else now, place)
+        try:
+            slot = schedule.next_after(max(slot, now) if slot else now, place)
+        except InvalidInputError:
+            if slot is None:
+                raise
+            return  # Set by hand to so late a time that the calendar ends before the pattern fires again.
         yield slot
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, tzinfo
 
 from smart_cron.core import spans
 from smart_cron.core.spans import HOUR, MINUTE
+from smart_cron.core.zones import in_zone
 
 span = spans.span
 
@@ -32,7 +33,7 @@ def moment(instant: datetime | None, *, now: datetime, zone: tzinfo) -> str:
     away = (instant - now).total_seconds()
     if abs(away) < HOUR:
         return _relative(away)
-    local, today = instant.astimezone(zone), now.astimezone(zone)
+    local, today = in_zone(instant, zone), now.astimezone(zone)
     if local.date() == today.date():
         return local.strftime("%H:%M")
     return local.strftime("%b %d %H:%M" if local.year == today.year else "%Y-%m-%d")
@@ -48,7 +49,7 @@ def _relative(away: float) -> str:
 
 def instant_in_full(instant: datetime | None, *, zone: tzinfo) -> str:
     """Return an instant with its date, seconds and zone."""
-    return "–" if instant is None else instant.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z")
+    return "–" if instant is None else in_zone(instant, zone).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def size(count: int | None) -> str:

@@ -20,6 +20,7 @@ from smart_cron.faces.cli.text import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from smart_cron.core.why_around import Circumstances
     from smart_cron.core.why_facts import Answer
     from smart_cron.services.why import Inquiry, Subject
     from smart_cron.wiring import House
@@ -106,7 +107,7 @@ def _inquire(house: House, name: str, place: ZoneInfo) -> tuple[Inquiry, Sequenc
     from smart_cron.services.why import Inquiry
 
     store = house.store
-    inquiry = Inquiry(store.ledger, Wording(place=place, now=house.clock.now()))
+    inquiry = Inquiry(store.ledger, Wording(place=place, now=house.clock.now(), around=_circumstances(house)))
     return inquiry, [
         inquiry.subject(
             task,
@@ -115,6 +116,17 @@ def _inquire(house: House, name: str, place: ZoneInfo) -> tuple[Inquiry, Sequenc
         )
         for task in tasks_named(store.ledger.tasks(), name)
     ]
+
+
+def _circumstances(house: House) -> Circumstances:
+    """Return how starts stand now."""
+    from smart_cron.core.node import NodeState
+    from smart_cron.core.why_around import Circumstances
+
+    store, now, silence = house.store, house.store.database.now(), timedelta(seconds=house.config.node_silence_seconds)
+    gone = (NodeState.SILENT, NodeState.FORGOTTEN)
+    living = [node for node in store.nodes.nodes() if node.state(now=now, silence=silence) not in gone]
+    return Circumstances(holds=store.holds.holds(), nodes=living)
 
 
 def _tell(answers: Sequence[Answer], place: ZoneInfo, *, as_json: bool) -> None:

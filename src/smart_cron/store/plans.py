@@ -18,6 +18,7 @@ from smart_cron.store.dialects import PRIMARY
 from smart_cron.store.fields import policy_text
 from smart_cron.store.queues import DELAYED_RANK
 from smart_cron.store.releases import Releases
+from smart_cron.store.revisions import Revisions
 from smart_cron.store.session import Session
 
 # Tasks and slots that are asked for together: the index is probed for each pair of them.
@@ -51,8 +52,8 @@ _COLUMNS = (
 class Plans:
     """Reads what is due or changed, writes what planning decided."""
 
-    def __init__(self, session: Session, releases: Releases) -> None:
-        self._session, self._releases = session, releases
+    def __init__(self, session: Session, releases: Releases, revisions: Revisions) -> None:
+        self._session, self._releases, self._revisions = session, releases, revisions
         self._instant, self._read = session.dialect.instant, session.dialect.read_instant
         self._steps = ClockSteps(session)
         self._save_marks = plan_rows.marks(policy_text(session.dialect.name))
@@ -78,8 +79,11 @@ class Plans:
         return self._lock("smart_cron_tasks_due", where, [self._instant(now), *bound], limit)
 
     def lock_changed(self, *, limit: int) -> list[DueTask]:
-        """Lock and return tasks whose row differs from what was planned."""
-        return self._lock("smart_cron_tasks_changed", "needs_planning = 1 ORDER BY id", [], limit)
+        """Lock and return tasks whose row differs from what was planned; what SQL changed of them is entered."""
+        changed = self._lock("smart_cron_tasks_changed", "needs_planning = 1 ORDER BY id", [], limit)
+        if changed:
+            self._revisions.notice_among([task.task_id for task in changed])
+        return changed
 
     def lock_reboot(self, *, slot: datetime) -> list[DueTask]:
         """Lock and return enabled `@reboot` tasks without an execution for this boot. They alone have no next slot.

@@ -6,6 +6,7 @@ import functools
 import os
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -55,6 +56,7 @@ class Session:
         if self.connection.in_atomic_block:
             yield
             return
+        deferred = self._threads.deferred = defaultdict(list)
         fairness = self._fairness()
         if fairness:
             self._follow()
@@ -62,13 +64,27 @@ class Session:
         try:
             with told_in_ours(self._secret), atomic(using=self.alias):
                 yield
+                for act, items in deferred.items():
+                    act(items)
         except DatabaseUnavailableError:
             # The server may be back already; only a new connection can tell.
             self.close()
             raise
         finally:
+            self._threads.deferred = None
             if fairness:
                 fairness.after()
+
+    def defer(self, act: Callable[[list[_T]], None], item: _T) -> None:
+        """Have *act* be handed all items of the open transaction as its last step, or this one at once.
+
+        Many rows are one statement then, and what everybody must take in turns is held for a moment only.
+        """
+        if not self.connection.in_atomic_block:
+            with self.transaction():
+                act([item])
+            return
+        self._threads.deferred[act].append(item)
 
     def _fairness(self) -> Fairness | None:
         """Return this thread's own, on SQLite: what another thread held is its waiting."""

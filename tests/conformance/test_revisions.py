@@ -248,3 +248,29 @@ def test_many_tasks_are_added_in_one_transaction_with_their_rows_and_revisions(s
     report = scene.store.audit.verify()
     assert report.is_whole, report.bad
     assert scene.store.revisions.notice() == Noticed()
+
+
+@pytest.mark.parametrize("away", [timedelta(minutes=5), timedelta(minutes=-5)], ids=["later", "due at once"])
+def test_a_slot_set_by_sql_is_audited_once_and_one_that_we_set_is_not_taken_for_it(
+    scene: Scene, away: timedelta
+) -> None:
+    task = scene.add()
+    scene.planned(next_run_at=NOON + timedelta(hours=1))
+    scene.store.tasks.set_next_run(task.id, NOON + away, actor="ada")
+    look(scene)
+    assert audited(scene) == []
+    by_hand = scene.store.session.dialect.instant(NOON + 2 * away)
+    scene.sql("UPDATE smart_cron_tasks_config SET next_run_at = %s", [by_hand])
+
+    look(scene)
+    look(scene)
+
+    assert audited(scene) == [("update", "report")]
+
+
+def look(scene: Scene) -> None:
+    """Lock what is due or changed, twice, as planning may, and leave it."""
+    with scene.store.database.transaction():
+        for _ in range(2):
+            scene.store.plans.lock_due(now=NOON, limit=10)
+            scene.store.plans.lock_changed(limit=10)

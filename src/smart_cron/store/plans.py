@@ -76,14 +76,24 @@ class Plans:
         """Lock and return enabled, valid tasks whose next slot has come, earliest first; none before *since*."""
         later, bound = ("", []) if since is None else (" AND next_run_at >= %s", [self._instant(since)])
         where = f"plannable = 1 AND next_run_at <= %s{later} ORDER BY next_run_at, id"
-        return self._lock("smart_cron_tasks_due", where, [self._instant(now), *bound], limit)
+        due = self._lock("smart_cron_tasks_due", where, [self._instant(now), *bound], limit)
+        self._notice_moved(due)
+        return due
 
     def lock_changed(self, *, limit: int) -> list[DueTask]:
         """Lock and return tasks whose row differs from what was planned; what SQL changed of them is entered."""
         changed = self._lock("smart_cron_tasks_changed", "needs_planning = 1 ORDER BY id", [], limit)
         if changed:
             self._revisions.notice_among([task.task_id for task in changed])
+            self._notice_moved(changed)
         return changed
+
+    def _notice_moved(self, tasks: Sequence[DueTask]) -> None:
+        """A next slot that is not the planned one was set by a person, and perhaps nobody was told."""
+        for task in tasks:
+            planned, slot = task.planned_next_run_at, task.next_run_at
+            if slot is not None and planned is not None and slot != planned:
+                self._revisions.notice_slot(task.task_id, task.name, planned=planned, slot=slot)
 
     def lock_reboot(self, *, slot: datetime) -> list[DueTask]:
         """Lock and return enabled `@reboot` tasks without an execution for this boot. They alone have no next slot.

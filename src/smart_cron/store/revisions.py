@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -128,6 +129,25 @@ class Revisions:
             ids,
         )
         return {row[0] for row in rows}
+
+    def notice_slot(self, task_id: int, name: str, *, planned: datetime, slot: datetime) -> None:
+        """Enter that SQL set the next slot of a task, whose row the caller has locked, unless we did."""
+        instant = self._session.dialect.instant
+        self._session.defer(self._notice_slots, (task_id, name, instant(planned), instant(slot)))
+
+    def _notice_slots(self, slots: Sequence[tuple[int, str, str, str]]) -> None:
+        # A task may be locked twice in one transaction.
+        for task_id, name, planned, slot in dict.fromkeys(slots):
+            new = {"next_run_at": slot}
+            last = self._session.row(
+                """SELECT new_values FROM smart_cron_audit_log WHERE entity_type = 'task' AND entity_id = %s
+                 AND new_values LIKE %s ORDER BY id DESC LIMIT 1""",
+                [task_id, '{"next_run_at": %'],
+            )
+            if last is None or last[0] != json.dumps(new):
+                self._audit.note(
+                    "update", actor=BY_SQL, entity=("task", task_id, name), old={"next_run_at": planned}, new=new
+                )
 
     def notice(self) -> Noticed:
         """Enter what SQL changed, added or deleted since it was last looked: a revision and an audit row each.

@@ -64,8 +64,10 @@ class Session:
         try:
             with told_in_ours(self._secret), atomic(using=self.alias):
                 yield
-                for act, items in deferred.items():
-                    act(items)
+                while deferred:
+                    # One may defer to another.
+                    act = next(iter(deferred))
+                    act(deferred.pop(act))
         except DatabaseUnavailableError:
             # The server may be back already; only a new connection can tell.
             self.close()

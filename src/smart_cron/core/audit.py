@@ -17,6 +17,8 @@ from typing import Self
 
 # What the first sealed row has for the hash of the row before it: there was none, or none that was sealed.
 GENESIS = "0" * 64
+# Made once: `json.dumps` would make an encoder for each row.
+_json = json.JSONEncoder(separators=(",", ":")).encode
 # So many bad rows are described; the others are counted.
 DESCRIBED = 20
 # What of a row is sealed, in this order, with the hash of the row before it behind.
@@ -154,7 +156,7 @@ class AuditReport:
 
 def seal(columns: Sequence[object], previous_hash: str) -> str:
     """Return the hash of a row: of its `SEALED_COLUMNS` and the hash before it, as one JSON list without blanks."""
-    return hashlib.sha256(json.dumps([*columns, previous_hash], separators=(",", ":")).encode("ascii")).hexdigest()
+    return hashlib.sha256(_json([*columns, previous_hash]).encode("ascii")).hexdigest()
 
 
 class ChainCheck:

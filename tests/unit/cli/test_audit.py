@@ -181,7 +181,7 @@ def test_a_rollback_gives_the_definition_back_as_a_new_revision(call: Call, repo
     definition = house.store.tasks.get("report").definition
     assert (definition.priority, definition.description) == (5, "")
     assert definition.environment["TOKEN"] == f"{SECRET}-1"
-    assert [each["revision"] for each in call("task", "history", "report", "--definition", "--json").document][0] == 4
+    assert call("task", "history", "report", "--definition", "--json").document[0]["revision"] == 4
     assert call("audit", "list", "--json", "-n", "1").document[0]["action"] == "rollback to 1"
     assert house.store.session.rows(
         "SELECT needs_planning FROM smart_cron_tasks_config WHERE task_name = 'report'"

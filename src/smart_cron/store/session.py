@@ -82,11 +82,12 @@ class Session:
 
         Many rows are one statement then, and what everybody must take in turns is held for a moment only.
         """
-        if not self.connection.in_atomic_block:
-            with self.transaction():
-                act([item])
+        deferred = getattr(self._threads, "deferred", None)
+        if deferred is not None:
+            deferred[act].append(item)
             return
-        self._threads.deferred[act].append(item)
+        with self.transaction():
+            act([item])
 
     def _fairness(self) -> Fairness | None:
         """Return this thread's own, on SQLite: what another thread held is its waiting."""

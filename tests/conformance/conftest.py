@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.conformance.scene import Scene
+from tests.emptying import empty
 from tests.servers import MariaDb, PostgreSql, Server
 
 from smart_cron.store.gateway import Store, open_store
@@ -119,7 +120,5 @@ def sqlite_url(tmp_path: Path) -> str:
 
 
 def emptied(store: Store) -> Store:
-    with store.database.transaction():
-        for table in TABLES:
-            store.session.execute(f"DELETE FROM {table}")
+    empty(store.session, TABLES)
     return store

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.conformance.scene import FAILED, NOON, Scene
+from tests.emptying import unguarded
 
 from smart_cron.config.retention import RetentionConfig
 from smart_cron.core.health import CheckStatus, Finding
@@ -304,7 +305,8 @@ def test_messages_that_are_pending_stay(scene: Scene) -> None:
 
 def test_audit_rows_and_revisions_outlive_everything(scene: Scene) -> None:
     scene.add()
-    scene.sql("UPDATE smart_cron_audit_log SET created_at = %s", [instant(scene, LONG_AGO - 9000 * DAY)])
+    with unguarded(scene.store.session):
+        scene.sql("UPDATE smart_cron_audit_log SET created_at = %s", [instant(scene, LONG_AGO - 9000 * DAY)])
     audited, revisions = scene.count("smart_cron_audit_log"), scene.count("smart_cron_task_revisions")
 
     executions(scene)

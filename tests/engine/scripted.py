@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tests.emptying import empty
+
 from smart_cron.core.errors import DatabaseConflictError, DatabaseUnavailableError, TaskRunnerError
 from smart_cron.core.node import NodeIdentity
 from smart_cron.core.ports.alerts import SilentBell
@@ -25,7 +27,7 @@ from smart_cron.engine.settings import EngineSettings
 from smart_cron.store.gateway import Store, open_store
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-TABLES = ("executions", "skipped_slots", "alerts", "audit_log", "tasks_config", "nodes", "holds")
+TABLES = ("executions", "skipped_slots", "alerts", "audit_log", "tasks_config", "task_revisions", "nodes", "holds")
 SETTINGS = EngineSettings(node="one", incarnation="boot:state", default_zone="UTC", output_root=Path("/nowhere"))
 
 
@@ -393,7 +395,5 @@ def open_bench_store(folder: Path, alias: str) -> Store:
 
 
 def emptied(store: Store) -> Store:
-    with store.database.transaction():
-        for table in TABLES:
-            store.session.execute(f"DELETE FROM smart_cron_{table}")
+    empty(store.session, [f"smart_cron_{table}" for table in TABLES])
     return store

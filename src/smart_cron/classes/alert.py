@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from smart_cron.core.alert import Alarm, AlertType, Cause, Severity
 from smart_cron.core.alert_columns import alert_columns
 from smart_cron.core.alert_rules import read_severities
+from smart_cron.core.audit import Actor, Source
 from smart_cron.core.errors import DatabaseUnavailableError, InvalidInputError, UnknownTaskError
 from smart_cron.services.alerts.alarm_spool import AlarmSpool
 from smart_cron.wiring import House, open_house
@@ -113,7 +114,8 @@ class SmartCronAlert:
         Raise UnknownAlertError where there is none.
         """
         _refuse([*_number_problems("user_id", user_id, 2**31 - 1)])
-        return self._house.store.alerts.acknowledge(alert_id, user_id=user_id, actor=f"user {user_id}")
+        actor = Actor(f"user {user_id}", source=Source.API, user_id=user_id)
+        return self._house.store.alerts.acknowledge(alert_id, user_id=user_id, actor=actor)
 
     def resolve_alert(self, alert_id: int) -> bool:
         """Note that it is mended; False where it is resolved already. Raise UnknownAlertError where there is none."""

@@ -45,6 +45,17 @@ class UnknownTaskError(SmartCronError):
         self.name = name
 
 
+class UnknownRevisionError(SmartCronError):
+    """The task has no revision of this number."""
+
+    def __init__(self, task: str, number: int) -> None:
+        super().__init__(
+            f"task '{task}' has no revision {number}.",
+            remedy=f"'smart-cron task history {task} --definition' shows them all.",
+        )
+        self.task, self.number = task, number
+
+
 class UnknownRunError(SmartCronError):
     """No execution has this number or run id."""
 

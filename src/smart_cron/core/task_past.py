@@ -88,7 +88,7 @@ def definition_at(instant: datetime, *, now: Values | None, changes: Sequence[Ch
     """Return the definition in force at an instant.
 
     `now` is the row as it stands, None where the task is deleted; `changes` are the audit's, oldest first. A change
-    made by SQL is not among them: then the definition is the nearest one known.
+    made by SQL is among them once it was noticed: until then the definition is the nearest one known.
     """
     values: dict[str, object] = dict(now or {})
     existed = now is not None

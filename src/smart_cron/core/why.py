@@ -304,4 +304,4 @@ def _unknown(facts: SlotFacts) -> str:
         return (
             "it lies before the first slot on record, when no master had seen the task yet, or its history was deleted"
         )
-    return "its history was deleted, or the task was changed by SQL then, which leaves no trace"
+    return "its history was deleted, or the task was changed by SQL then, and no master noticed"

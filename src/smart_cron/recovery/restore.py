@@ -19,6 +19,7 @@ from smart_cron.core.restored import RESTORED
 from smart_cron.engine.membership import BeatMemory
 from smart_cron.recovery.runs import enter_what_files_tell, lose_what_has_no_file
 from smart_cron.recovery.slots import pass_boot_over, pass_slots_over
+from smart_cron.services.audit import forget_head
 from smart_cron.taskrunner import runfile
 
 if TYPE_CHECKING:
@@ -108,6 +109,8 @@ def settle_restored(house: House, restore: Restore, *, actor: str) -> Settled:
     settled.missed_slots = pass_slots_over(house, now)
     pass_boot_over(house, now)
     settled.missed_runs = house.store.session.again(lambda: _finish(house, restore, actor, now))
+    # The audit log that came with the backup ends earlier than the one that this node remembers.
+    forget_head(house.config.state_dir)
     return settled
 
 
@@ -120,6 +123,8 @@ def _finish(house: House, restore: Restore, actor: str, now: datetime) -> int:
     if restore.remembered:
         house.store.restored.remember_beats(_identity(house), restore.remembered)
     house.store.holds.release(HoldKind.RESTORED, actor=actor)
+    told = {"missed_runs": missed, "remembered_heartbeats": restore.remembered, "known_heartbeats": restore.known}
+    house.store.audit.note("settle restore", actor=actor, entity=("database", 0, "restored"), new=told)
     return missed
 
 

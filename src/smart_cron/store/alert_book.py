@@ -160,7 +160,7 @@ class AlertBook:
     ) -> bool:
         if note is not None:
             values["note"] = cut_message(fitting(note) or "", NOTE_CHARACTERS)
-        return self._session.again(lambda: self._write(alert_id, action, values, _name(actor), only))
+        return self._session.again(lambda: self._write(alert_id, action, values, actor, only))
 
     def _write(self, alert_id: int, action: str, values: dict[str, object], actor: str, only: str) -> bool:
         found = self.get(alert_id)

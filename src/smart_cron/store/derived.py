@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from smart_cron.store import audit_guard
+
 if TYPE_CHECKING:
     from smart_cron.store.session import Session
 
@@ -23,7 +25,7 @@ class Part(Protocol):
 
 
 # In the order in which they are made.
-PARTS: tuple[Part, ...] = ()
+PARTS: tuple[Part, ...] = (audit_guard,)
 
 
 def create(session: Session) -> list[str]:

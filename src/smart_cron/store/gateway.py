@@ -9,6 +9,7 @@ from smart_cron.core import ports
 from smart_cron.core.ports import health as ports_health
 from smart_cron.core.ports import metrics as ports_metrics
 from smart_cron.core.ports.alerts import AlertStore
+from smart_cron.core.ports.audit import AuditStore, RevisionStore
 from smart_cron.core.ports.cleanup import CleanupBook, CleanupStore
 from smart_cron.core.ports.healing import HealingStore
 from smart_cron.core.ports.outbox import OutboxStore, TellingStore
@@ -49,6 +50,8 @@ class Store:
     alerts: AlertStore
     cleanup: CleanupStore
     cleanup_book: CleanupBook
+    audit: AuditStore
+    revisions: RevisionStore
     session: Session
 
 
@@ -68,7 +71,7 @@ def _assembled(alias: str, timeout_seconds: float) -> Store:
     # Models can be imported only once Django is configured.
     from smart_cron.store.alert_book import AlertBook
     from smart_cron.store.alerts import Alerts
-    from smart_cron.store.audit import Audit
+    from smart_cron.store.audit_reads import AuditLog
     from smart_cron.store.claims import Claims
     from smart_cron.store.cleanup import Cleanup
     from smart_cron.store.cleanup_book import CleanupNotes
@@ -87,6 +90,7 @@ def _assembled(alias: str, timeout_seconds: float) -> Store:
     from smart_cron.store.records import Records
     from smart_cron.store.releases import Releases
     from smart_cron.store.restored import Restored
+    from smart_cron.store.revisions import Revisions
     from smart_cron.store.rollups import Rollups
     from smart_cron.store.samples import Pasts, Samples
     from smart_cron.store.session import Session
@@ -95,9 +99,10 @@ def _assembled(alias: str, timeout_seconds: float) -> Store:
     from smart_cron.store.traces import Traces
 
     session = Session(alias, timeout_seconds=timeout_seconds)
-    releases, audit = Releases(session), Audit(session)
+    releases, audit = Releases(session), AuditLog(session)
     book = AlertBook(session, releases, audit)
-    plans, outbox = Plans(session, releases), Outbox(session)
+    revisions = Revisions(session, audit)
+    plans, outbox = Plans(session, releases, revisions), Outbox(session)
     records = Records(session, releases, Alerts(session), Rollups(session), outbox)
     return Store(
         database=session,
@@ -105,7 +110,7 @@ def _assembled(alias: str, timeout_seconds: float) -> Store:
         claims=Claims(session, releases),
         records=records,
         healing=Healing(session, records, audit),
-        tasks=Tasks(session, releases, plans, audit, Alerts(session)),
+        tasks=Tasks(session, releases, plans=plans, audit=audit, alerts=Alerts(session), revisions=revisions),
         history=History(session, releases, audit),
         ledger=LedgerReads(session),
         held=HeldSlots(session, releases, audit),
@@ -126,5 +131,7 @@ def _assembled(alias: str, timeout_seconds: float) -> Store:
         alerts=book,
         cleanup=Cleanup(session),
         cleanup_book=CleanupNotes(session, audit),
+        audit=audit,
+        revisions=revisions,
         session=session,
     )

@@ -243,7 +243,7 @@ class LedgerReads:
     # a task's past -----------------------------------------------------------------------------------------
 
     def changes(self, task_id: int) -> list[Change]:
-        """Return who changed the definition, when and how, oldest first. What SQL changed left no trace."""
+        """Return who changed the definition, when and how, oldest first; by SQL when it was noticed."""
         rows = self._session.rows(
             """SELECT created_at, actor, action, entity_name, old_values, new_values FROM smart_cron_audit_log
              WHERE entity_type = 'task' AND entity_id = %s ORDER BY id""",

@@ -199,6 +199,9 @@ class Nodes:
 
     def forget(self, name: str, *, actor: str) -> None:
         """Strike a node out. Its runs must be settled first; when it comes back it introduces itself anew."""
+        self._session.again(lambda: self._forget(name, actor))
+
+    def _forget(self, name: str, actor: str) -> None:
         row = self._session.row("SELECT id FROM smart_cron_nodes WHERE node_name = %s", [name])
         if row is None:
             raise UnknownNodeError(name)

@@ -18,6 +18,7 @@ from smart_cron.store.dialects import PRIMARY
 from smart_cron.store.fields import policy_text
 from smart_cron.store.queues import DELAYED_RANK
 from smart_cron.store.releases import Releases
+from smart_cron.store.revisions import Revisions
 from smart_cron.store.session import Session
 
 # Tasks and slots that are asked for together: the index is probed for each pair of them.
@@ -51,8 +52,8 @@ _COLUMNS = (
 class Plans:
     """Reads what is due or changed, writes what planning decided."""
 
-    def __init__(self, session: Session, releases: Releases) -> None:
-        self._session, self._releases = session, releases
+    def __init__(self, session: Session, releases: Releases, revisions: Revisions) -> None:
+        self._session, self._releases, self._revisions = session, releases, revisions
         self._instant, self._read = session.dialect.instant, session.dialect.read_instant
         self._steps = ClockSteps(session)
         self._save_marks = plan_rows.marks(policy_text(session.dialect.name))
@@ -75,11 +76,24 @@ class Plans:
         """Lock and return enabled, valid tasks whose next slot has come, earliest first; none before *since*."""
         later, bound = ("", []) if since is None else (" AND next_run_at >= %s", [self._instant(since)])
         where = f"plannable = 1 AND next_run_at <= %s{later} ORDER BY next_run_at, id"
-        return self._lock("smart_cron_tasks_due", where, [self._instant(now), *bound], limit)
+        due = self._lock("smart_cron_tasks_due", where, [self._instant(now), *bound], limit)
+        self._notice_moved(due)
+        return due
 
     def lock_changed(self, *, limit: int) -> list[DueTask]:
-        """Lock and return tasks whose row differs from what was planned."""
-        return self._lock("smart_cron_tasks_changed", "needs_planning = 1 ORDER BY id", [], limit)
+        """Lock and return tasks whose row differs from what was planned; what SQL changed of them is entered."""
+        changed = self._lock("smart_cron_tasks_changed", "needs_planning = 1 ORDER BY id", [], limit)
+        if changed:
+            self._revisions.notice_among([task.task_id for task in changed])
+            self._notice_moved(changed)
+        return changed
+
+    def _notice_moved(self, tasks: Sequence[DueTask]) -> None:
+        """A next slot that is not the planned one was set by a person, and perhaps nobody was told."""
+        for task in tasks:
+            planned, slot = task.planned_next_run_at, task.next_run_at
+            if slot is not None and planned is not None and slot != planned:
+                self._revisions.notice_slot(task.task_id, task.name, planned=planned, slot=slot)
 
     def lock_reboot(self, *, slot: datetime) -> list[DueTask]:
         """Lock and return enabled `@reboot` tasks without an execution for this boot. They alone have no next slot.

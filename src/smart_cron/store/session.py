@@ -6,6 +6,7 @@ import functools
 import os
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -80,6 +81,7 @@ class Session:
         if self.connection.in_atomic_block:
             yield
             return
+        deferred = self._threads.deferred = defaultdict(list)
         fairness = self._fairness()
         if fairness:
             self._follow()
@@ -87,13 +89,30 @@ class Session:
         try:
             with self._watched(), told_in_ours(self._secret), atomic(using=self.alias):
                 yield
+                while deferred:
+                    # One may defer to another.
+                    act = next(iter(deferred))
+                    act(deferred.pop(act))
         except DatabaseUnavailableError:
             # The server may be back already; only a new connection can tell.
             self.close()
             raise
         finally:
+            self._threads.deferred = None
             if fairness:
                 fairness.after()
+
+    def defer(self, act: Callable[[list[_T]], None], item: _T) -> None:
+        """Have *act* be handed all items of the open transaction as its last step, or this one at once.
+
+        Many rows are one statement then, and what everybody must take in turns is held for a moment only.
+        """
+        deferred = getattr(self._threads, "deferred", None)
+        if deferred is not None:
+            deferred[act].append(item)
+            return
+        with self.transaction():
+            act([item])
 
     def _fairness(self) -> Fairness | None:
         """Return this thread's own, on SQLite: what another thread held is its waiting."""

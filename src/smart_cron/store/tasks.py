@@ -18,6 +18,7 @@ from smart_cron.store.bulk import placeholders
 from smart_cron.store.plans import Plans
 from smart_cron.store.queues import clamped
 from smart_cron.store.releases import TASK_GONE, Releases
+from smart_cron.store.revisions import Revisions
 from smart_cron.store.session import Session
 
 TASK_DELETED = "the task was deleted before this slot could start"
@@ -37,9 +38,11 @@ Tasklist = list[Task]
 class Tasks:
     """Reads and changes tasks; every change is one transaction with its audit row."""
 
-    def __init__(self, session: Session, releases: Releases, plans: Plans, audit: Audit, alerts: Alerts) -> None:
+    def __init__(
+        self, session: Session, releases: Releases, *, plans: Plans, audit: Audit, alerts: Alerts, revisions: Revisions
+    ) -> None:
         self._session, self._releases, self._plans, self._audit = session, releases, plans, audit
-        self._alerts = alerts
+        self._alerts, self._revisions = alerts, revisions
         self._read = session.dialect.read_instant
 
     def list(self, *, enabled: bool | None = None, group: str | None = None) -> Tasklist:
@@ -82,13 +85,14 @@ class Tasks:
         task_id = self._session.insert(_INSERT, values)
         entity = ("task", task_id, definition.name)
         self._audit.note("create", actor=actor, entity=entity, new=_named(values))
+        self._revisions.keep(task_id, actor=actor)
         return self._by_id(task_id)
 
-    def replace(self, task_id: int, definition: TaskDefinition, *, actor: str) -> Task:
-        """Give the task this definition in place of its own."""
-        return self._session.again(lambda: self._replace(task_id, definition, actor))
+    def replace(self, task_id: int, definition: TaskDefinition, *, actor: str, revision: int | None = None) -> Task:
+        """Give the task this definition in place of its own; *revision* is the one that it comes from, if any."""
+        return self._session.again(lambda: self._replace(task_id, definition, actor, revision))
 
-    def _replace(self, task_id: int, definition: TaskDefinition, actor: str) -> Task:
+    def _replace(self, task_id: int, definition: TaskDefinition, actor: str, revision: int | None) -> Task:
         columns = ", ".join(definitions.COLUMNS)
         row = self._session.row(
             f"SELECT {columns} FROM smart_cron_tasks_config WHERE id = %s{self._session.dialect.lock}", [task_id]
@@ -97,6 +101,7 @@ class Tasks:
             raise UnknownTaskError(str(task_id))
         if row[0] != definition.name:
             self._require_free(definition.name)
+        self._revisions.notice_among([task_id])
         values = definitions.column_values(definition)
         old, new = changes(_named(row), _named(values))
         # Unplanned anew even where nothing that planning looks at changed: it may have been what made it invalid.
@@ -106,7 +111,9 @@ class Tasks:
         )
         if not definition.enabled:
             self._alerts.close_disabled(task_id)
-        self._audit.note("update", actor=actor, entity=("task", task_id, definition.name), old=old, new=new)
+        action, entity = "update" if revision is None else f"rollback to {revision}", ("task", task_id, definition.name)
+        self._audit.note(action, actor=actor, entity=entity, old=old, new=new)
+        self._revisions.keep(task_id, actor=actor)
         return self._by_id(task_id)
 
     def set_enabled(self, task_id: int, enabled: bool, *, actor: str) -> None:
@@ -115,6 +122,7 @@ class Tasks:
 
     def _set_enabled(self, task_id: int, enabled: bool, actor: str) -> None:
         task = self._locked(task_id)
+        self._revisions.notice_among([task_id])
         self._session.execute(
             "UPDATE smart_cron_tasks_config SET enabled = %s, updated_at = %s WHERE id = %s",
             [int(enabled), self._now(), task_id],
@@ -124,6 +132,7 @@ class Tasks:
         old, new = {"enabled": int(task.definition.enabled)}, {"enabled": int(enabled)}
         action = "enable" if enabled else "disable"
         self._audit.note(action, actor=actor, entity=("task", task_id, task.name), old=old, new=new)
+        self._revisions.keep(task_id, actor=actor)
 
     def set_next_run(self, task_id: int, at: datetime, *, actor: str) -> None:
         """Make this instant the next slot, as an UPDATE by hand would."""
@@ -153,6 +162,7 @@ class Tasks:
             raise SmartCronError(
                 f"the task '{task.name}' is built in.", remedy=f"Switch it off: smart-cron task disable {task.name}"
             )
+        self._revisions.notice_among([task_id])
         self._plans.write_off(task_id, now=now, reason=TASK_DELETED)
         pending = self._session.rows(
             """SELECT id FROM smart_cron_executions

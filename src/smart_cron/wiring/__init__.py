@@ -18,6 +18,7 @@ from pathlib import Path
 from smart_cron import __version__
 from smart_cron.config import Config, load_config
 from smart_cron.core.alert_rules import NODE_FORGOTTEN, read_severities
+from smart_cron.core.audit import Actor, Source
 from smart_cron.core.errors import SmartCronError
 from smart_cron.core.node import NodeIdentity
 from smart_cron.core.ports import Clock, Log
@@ -48,6 +49,8 @@ from smart_cron.taskrunner.client import RunnerClient, runner_command
 from smart_cron.taskrunner.script import check_script
 from smart_cron.taskrunner.succession import retire_other_versions
 
+# Whoever prepares a home; the login is not known that deep.
+BY_INIT = Actor("init", source=Source.CLI)
 # Retries of many tasks that failed together must not come back together.
 JITTER = 0.1
 # What a run is told of itself. A master that was started by a task must not hand that on.
@@ -260,7 +263,10 @@ def prepare(config: Config) -> list[str]:
     make_database_file(config)
     store = open_store(config.database_url, timeout_seconds=config.database.timeout_seconds)
     try:
-        done += [f"applied migration {name}" for name in store.database.migrate()]
+        applied = store.database.migrate()
+        if applied:
+            store.audit.note("migrate", actor=BY_INIT, entity=("database", 0, "tables"), new={"migrations": applied})
+        done += [f"applied migration {name}" for name in applied]
     finally:
         store.database.close()
     return done

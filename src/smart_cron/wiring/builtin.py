@@ -7,9 +7,7 @@ from smart_cron.core import builtin
 from smart_cron.core.errors import TaskExistsError
 from smart_cron.core.task import TaskDefinition
 from smart_cron.store.gateway import Store
-from smart_cron.wiring import open_house
-
-ACTOR = "init"
+from smart_cron.wiring import BY_INIT, open_house
 
 
 def enter_builtin_tasks(config: Config) -> list[str]:
@@ -23,7 +21,7 @@ def enter_builtin_tasks(config: Config) -> list[str]:
 
 def _entered(store: Store, definition: TaskDefinition) -> str | None:
     try:
-        store.tasks.add(definition, actor=ACTOR)
+        store.tasks.add(definition, actor=BY_INIT)
     except TaskExistsError:
         there = store.tasks.get(definition.name).definition
         if builtin.is_builtin(there):

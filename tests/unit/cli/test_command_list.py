@@ -34,6 +34,9 @@ READING = {
     "alert show",
     "ping list",
     "ping show",
+    "audit list",
+    "audit verify",
+    "task diff",
 }
 CHANGING = {
     "init",
@@ -65,6 +68,7 @@ CHANGING = {
     "stop-all",
     "recover",
     "cleanup",
+    "task rollback",
 }
 OTHERS = {"completion", "dashboard", "service task-runner"}
 

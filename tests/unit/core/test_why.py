@@ -517,7 +517,7 @@ def test_a_slot_passed_over_by_hand_names_whose() -> None:
 
 def test_what_nobody_can_know_is_not_guessed() -> None:
     assert "before the first slot on record" in asked(first_slot=SLOT + DAY).sentence
-    assert "changed by SQL then, which leaves no trace" in asked().sentence
+    assert "changed by SQL then, and no master noticed" in asked().sentence
     assert "no master has seen the task yet" in asked(marks=replace(MARKS, accounted_until=None)).sentence
 
 

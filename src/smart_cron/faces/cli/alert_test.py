@@ -53,6 +53,7 @@ def alert_test(
         click.echo(f"Would send a test message over '{entry.name}' ({entry.kind}).")
         return
     answer, fault = _tried(config, entry, target)
+    _audit(session, entry, ok=fault is None, receiver=receiver, task=task_name)
     if not target:
         # A mistyped --to, or a task's own receiver, tells nothing of where alerts go.
         _keep(config, entry.name, ok=fault is None, words=str(fault or answer))
@@ -126,6 +127,16 @@ def _tried(config: Config, entry: ChannelEntry, target: str) -> tuple[str, Deliv
         return "", error
     finally:
         channel.close()
+
+
+def _audit(session: Session, entry: ChannelEntry, *, ok: bool, receiver: str | None, task: str | None) -> None:
+    """A channel can be tried without a database; then nobody but its receiver knows."""
+    told = {"kind": entry.kind, "taken": ok, "to": receiver, "task": task}
+    try:
+        with session.house() as house:
+            house.store.audit.note("test", actor=session.actor, entity=("channel", 0, entry.name), new=told)
+    except SmartCronError as error:
+        note(f"The test is not in the audit log: {error.message}")
 
 
 def _keep(config: Config, name: str, *, ok: bool, words: str) -> None:

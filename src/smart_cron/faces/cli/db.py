@@ -34,6 +34,9 @@ def migrate(session: Session, /, *, dry_run: bool) -> None:
             click.echo(_preview(house.store.database.check))
             return
         names = house.store.database.migrate()
+        if names:
+            tables, new = ("database", 0, "tables"), {"migrations": names}
+            house.store.audit.note("migrate", actor=session.actor, entity=tables, new=new)
     for name in names:
         click.echo(f"applied {name}")
     click.echo("The tables are up to date." if names else "The tables were up to date already.")
@@ -60,10 +63,13 @@ def check(session: Session, /, *, as_json: bool) -> None:
 
     url = masked_url(session.config().database_url)
     with session.house() as house:
+        unguarded = house.store.audit.unguarded()
         offset = (house.store.database.now() - house.clock.now()).total_seconds()
     if as_json:
-        print_json({"url": url, "fits": True, "clock_offset_seconds": round(offset, 3)})
+        print_json({"url": url, "fits": True, "clock_offset_seconds": round(offset, 3), "audit_unguarded": unguarded})
         return
     click.echo(f"The database {url} answers, and its tables fit this version.")
+    if unguarded:
+        click.echo(f"Note: {unguarded}")
     if abs(offset) >= 1:
         click.echo(f"Its clock is {abs(offset):.1f} s {'ahead of' if offset > 0 else 'behind'} this machine's.")

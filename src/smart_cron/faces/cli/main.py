@@ -26,6 +26,7 @@ COMMANDS = {
     "alert": ("alert:alert", "See what is wrong, and say that you have seen or mended it."),
     "logs": ("logs:logs", "Show the latest lines of the log, or follow it."),
     "metrics": ("metrics:metrics", "Print the figures of this moment as Prometheus reads them."),
+    "audit": ("audit:audit", "See who changed what, and whether the audit log is as it was written."),
     "config": ("config:config", "Show and check the settings."),
     "service": ("service:service", "Let systemd or cron start Smart Cron, or no longer."),
     "health": ("health:health", "Look whether the system is well, and say what to do where it is not."),

@@ -90,7 +90,7 @@ def _silent(_text: str) -> None:
 def _steps(house: House, actor: str) -> Iterator[Step]:
     """Yield them one by one: what a step finds depends on those before it."""
     yield _restored(house, actor)
-    yield _locks(house)
+    yield _locks(house, actor)
     yield _failures(house, actor)
     yield from _holds(house, actor)
     yield _task_runner(house)
@@ -129,9 +129,9 @@ def _on_other_nodes(names: Sequence[str]) -> str:
     return f" Call this on every node that held runs, too: {', '.join(names)}."
 
 
-def _locks(house: House) -> Step:
+def _locks(house: House, actor: str) -> Step:
     def heal() -> str:
-        count = house.store.records.heal_projections()
+        count = house.store.healing.heal_projections(actor=actor)
         return f"{counted(count, 'task')} said something else than {'its' if count == 1 else 'their'} runs."
 
     found = "there are no lock files; is_running follows from the runs, and heals by itself while a master works."

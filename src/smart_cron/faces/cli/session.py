@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from smart_cron.core.audit import Actor, Source
+
 if TYPE_CHECKING:
     from smart_cron.config import Config
     from smart_cron.wiring import House
@@ -55,9 +57,9 @@ class Session:
             house.close()
 
     @property
-    def actor(self) -> str:
+    def actor(self) -> Actor:
         """Who asks, for the audit: the login behind `sudo` where there is one."""
-        return f"cli:{os.environ.get('SUDO_USER') or _login(os.getuid())}"
+        return Actor(f"cli:{os.environ.get('SUDO_USER') or _login(os.getuid())}", source=Source.CLI)
 
 
 def _tell_waiting(house: House) -> None:

@@ -17,6 +17,8 @@ COMMANDS = {
     "run": ("task_run:run_task", "Run a task now, beside its schedule."),
     "next": ("task_times:next_slots", "Show when a task runs next."),
     "history": ("task_times:history", "Show a task's runs, and slots that did not run."),
+    "diff": ("task_revisions:diff", "Show what differs between two saved definitions of a task."),
+    "rollback": ("task_revisions:rollback", "Give a task the definition that it had before."),
     "held": ("task_held:held", "Decide on slots that wait for a person."),
 }
 

@@ -93,16 +93,34 @@ def _slots(task: Task, now: datetime, place: tzinfo) -> Iterator[datetime]:
 @limit_option
 @before_option
 @status_option
+@click.option("--definition", "of_definition", is_flag=True, help="Show what its definition was, instead of its runs.")
 @json_option
 @pass_session
 def history(
-    session: Session, /, *, name: str, limit: int, before: int | None, statuses: tuple[str, ...], as_json: bool
+    session: Session,
+    /,
+    *,
+    name: str,
+    limit: int,
+    before: int | None,
+    statuses: tuple[str, ...],
+    of_definition: bool,
+    as_json: bool,
 ) -> None:
     """Show a task's runs, and slots that did not run.
 
-    Newest first. Page on with --before and the last number shown.
+    Newest first. Page on with --before and the last number shown. With --definition it lists the definitions that the
+    task had: who saved each, when, and what it changed.
     """
     from smart_cron.core.zones import zone
+
+    if of_definition:
+        from smart_cron.faces.cli.task_revisions import show_revisions
+
+        if statuses:
+            raise click.UsageError("--definition and --status exclude each other.")
+        show_revisions(session, name, before=before, limit=limit, as_json=as_json)
+        return
 
     with session.house() as house:
         task_id, name = _task_with_history(house, name)

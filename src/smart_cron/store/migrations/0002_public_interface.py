@@ -26,6 +26,18 @@ class Migration(migrations.Migration):
                 "db_table": "smart_cron_task_revisions",
             },
         ),
+        migrations.CreateModel(
+            name="AuditHead",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("sealed_rows", smart_cron.store.fields.BigInt(db_default=0)),
+                ("last_id", smart_cron.store.fields.BigInt(null=True)),
+                ("row_hash", smart_cron.store.fields.Varchar(max_length=64, null=True)),
+            ],
+            options={
+                "db_table": "smart_cron_audit_head",
+            },
+        ),
         migrations.AddField(
             model_name="auditentry",
             name="previous_hash",

@@ -2,13 +2,14 @@
 
 from smart_cron.store.models.executions import Execution, SkippedSlots
 from smart_cron.store.models.nodes import Hold, Node
-from smart_cron.store.models.surroundings import Alert, AuditEntry, Backup, HealthCheck, Metric, RateLimit
+from smart_cron.store.models.surroundings import Alert, AuditEntry, AuditHead, Backup, HealthCheck, Metric, RateLimit
 from smart_cron.store.models.tasks import TaskConfig, TaskRevision
 from smart_cron.store.models.watch import Delivery, NodeSample, PingCheck
 
 __all__ = [
     "Alert",
     "AuditEntry",
+    "AuditHead",
     "Backup",
     "Delivery",
     "Execution",

@@ -81,6 +81,18 @@ class AuditEntry(models.Model):
         ]
 
 
+class AuditHead(models.Model):
+    """One row: where the audit log ends. Whoever adds to the log locks it, so that there is one order."""
+
+    id: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
+    sealed_rows = BigInt(db_default=0)
+    last_id = BigInt(null=True)
+    row_hash = Varchar(max_length=64, null=True)
+
+    class Meta:
+        db_table = "smart_cron_audit_head"
+
+
 class HealthCheck(models.Model):
     id: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
     checked_at = Instant(db_default=Now())

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from smart_cron.store import audit_guard
+from smart_cron.store.public import events, routines, views
 
 if TYPE_CHECKING:
     from smart_cron.store.session import Session
@@ -25,7 +26,7 @@ class Part(Protocol):
 
 
 # In the order in which they are made.
-PARTS: tuple[Part, ...] = (audit_guard,)
+PARTS: tuple[Part, ...] = (views, routines, events, audit_guard)
 
 
 def create(session: Session) -> list[str]:

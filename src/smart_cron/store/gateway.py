@@ -14,6 +14,7 @@ from smart_cron.core.ports.cleanup import CleanupBook, CleanupStore
 from smart_cron.core.ports.healing import HealingStore
 from smart_cron.core.ports.outbox import OutboxStore, TellingStore
 from smart_cron.core.ports.pings import PingStore
+from smart_cron.core.ports.public import PublicStore
 from smart_cron.store.setup import DEFAULT_TIMEOUT_SECONDS, configure
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Store:
     cleanup_book: CleanupBook
     audit: AuditStore
     revisions: RevisionStore
+    public: PublicStore
     session: Session
 
 
@@ -87,6 +89,7 @@ def _assembled(alias: str, timeout_seconds: float) -> Store:
     from smart_cron.store.outbox import Outbox
     from smart_cron.store.pings import Pings
     from smart_cron.store.plans import Plans
+    from smart_cron.store.public.interface import PublicInterface
     from smart_cron.store.records import Records
     from smart_cron.store.releases import Releases
     from smart_cron.store.restored import Restored
@@ -133,5 +136,6 @@ def _assembled(alias: str, timeout_seconds: float) -> Store:
         cleanup_book=CleanupNotes(session, audit),
         audit=audit,
         revisions=revisions,
+        public=PublicInterface(session),
         session=session,
     )

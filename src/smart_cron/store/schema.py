@@ -60,7 +60,7 @@ def migrate(session: Session) -> list[str]:
         if plan:
             derived.drop(session)
             executor.migrate(targets, plan=plan)
-        derived.create(session)
+        session.not_made = tuple(derived.create(session))
         return [migration.name for migration, _ in plan]
 
 

@@ -42,6 +42,8 @@ class Session:
         self._secret = str(self.connection.settings_dict.get("PASSWORD") or "")
         self._is_sqlite = self.dialect.name == "sqlite"
         self._spelled = as_sqlite_reads_it if self._is_sqlite else as_it_is
+        # Sentences of the last `migrate` on views, routines and triggers that could not be made.
+        self.not_made: tuple[str, ...] = ()
         connection_created.connect(_prepare, dispatch_uid="smart_cron.store")
 
     @property

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from smart_cron.core.errors import SchemaError
 from smart_cron.faces.cli.documents import print_json
+from smart_cron.faces.cli.errors import FAILED, complain
 from smart_cron.faces.cli.lazy import LazyGroup
 from smart_cron.faces.cli.options import dry_run_option, json_option
 from smart_cron.faces.cli.session import Session, pass_session
+
+if TYPE_CHECKING:
+    from smart_cron.wiring import House
 
 COMMANDS = {
     "migrate": ("db:migrate", "Bring the tables up to date."),
     "check": ("db:check", "Say whether server and tables fit this version."),
 }
+
+MAKE_ANEW = "Run 'smart-cron db migrate'."
 
 
 @click.group(cls=LazyGroup, lazy=COMMANDS)
@@ -27,37 +35,41 @@ def db() -> None:
 def migrate(session: Session, /, *, dry_run: bool) -> None:
     """Bring the tables up to date.
 
-    Running tasks are not touched.
+    Running tasks are not touched. Views and routines are made anew each time, also where nothing else is to be done.
     """
     with session.house(check_schema=False) as house:
         if dry_run:
-            click.echo(_preview(house.store.database.check))
+            click.echo(_preview(house))
             return
         names = house.store.database.migrate()
         if names:
             tables, new = ("database", 0, "tables"), {"migrations": names}
             house.store.audit.note("migrate", actor=session.actor, entity=tables, new=new)
+        not_made = house.store.public.not_made()
     for name in names:
         click.echo(f"applied {name}")
     click.echo("The tables are up to date." if names else "The tables were up to date already.")
+    for sentence in not_made:
+        complain(f"{sentence} The scheduler works without it; give the account the right, then migrate again.")
 
 
-def _preview(check: object) -> str:
-    assert callable(check)
+def _preview(house: House) -> str:
     try:
-        check()
+        house.store.database.check()
     except SchemaError as fault:
         return f"Would migrate: {fault}"
+    if missing := house.store.public.missing():
+        return "\n".join(["The tables are up to date. Would make anew:", *missing])
     return "The tables are up to date: there is nothing to do."
 
 
 @click.command()
 @json_option
 @pass_session
-def check(session: Session, /, *, as_json: bool) -> None:
+def check(session: Session, /, *, as_json: bool) -> int:
     """Say whether server and tables fit this version.
 
-    The exit code is 1 where they do not.
+    The exit code is 1 where they do not, or where a view or routine is missing: 'db migrate' makes it anew.
     """
     from smart_cron.config import masked_url
 
@@ -65,11 +77,19 @@ def check(session: Session, /, *, as_json: bool) -> None:
     with session.house() as house:
         unguarded = house.store.audit.unguarded()
         offset = (house.store.database.now() - house.clock.now()).total_seconds()
+        missing, remarks = house.store.public.missing(), house.store.public.remarks()
+    code = FAILED if missing else 0
     if as_json:
-        print_json({"url": url, "fits": True, "clock_offset_seconds": round(offset, 3), "audit_unguarded": unguarded})
-        return
+        found = {"audit_unguarded": unguarded, "missing": missing, "remarks": remarks}
+        print_json({"url": url, "fits": True, "clock_offset_seconds": round(offset, 3), **found})
+        return code
     click.echo(f"The database {url} answers, and its tables fit this version.")
     if unguarded:
         click.echo(f"Note: {unguarded}")
     if abs(offset) >= 1:
         click.echo(f"Its clock is {abs(offset):.1f} s {'ahead of' if offset > 0 else 'behind'} this machine's.")
+    for sentence in remarks:
+        click.echo(sentence)
+    for sentence in missing:
+        complain(f"{sentence} {MAKE_ANEW}")
+    return code

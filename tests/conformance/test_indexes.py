@@ -12,6 +12,7 @@ from tests.conformance.scene import NOON, Scene
 
 from smart_cron.core.run import Status
 from smart_cron.store.gateway import Store
+from smart_cron.store.public.views import VIEWS
 
 HOLDS = "smart_cron_holds"
 # Squared it is the number of rows.
@@ -154,3 +155,25 @@ def test_what_is_not_due_is_not_read(crowd: Scene) -> None:
         assert crowd.store.plans.lock_due(now=NOON, limit=10) == []
         assert crowd.store.plans.lock_changed(limit=10) == []
         assert crowd.store.claims.lock_waiting(limit=10) == []
+
+
+def scans_of_history(store: Store, sql: str) -> list[str]:
+    """Return the steps of a statement's plan that read all executions, or all entries of an index of them."""
+    name = store.session.dialect.name
+    if name == "sqlite":
+        steps = [str(row[3]) for row in store.session.rows(f"EXPLAIN QUERY PLAN {sql}")]
+        return [step for step in steps if step.startswith("SCAN smart_cron_executions")]
+    if name == "postgresql":
+        plan = store.session.rows(f"EXPLAIN (FORMAT JSON) {sql}")[0][0][0]["Plan"]
+        nodes = [node for node in _nodes(plan) if node.get("Relation Name") == "smart_cron_executions"]
+        return [node["Node Type"] for node in nodes if node["Node Type"] == "Seq Scan"]
+    steps = store.session.dictionaries(f"EXPLAIN {sql}")
+    return [
+        str(step) for step in steps if step["table"] == "smart_cron_executions" and step["type"] in ("ALL", "index")
+    ]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_never_reads_the_whole_history(crowd: Scene, view: str) -> None:
+    assert scans_of_history(crowd.store, f"SELECT * FROM {view}") == []
+    assert scans_of_history(crowd.store, "SELECT COUNT(*) FROM smart_cron_executions") != []

@@ -4,78 +4,35 @@ from __future__ import annotations
 
 import pytest
 from tests.conformance.scene import FAILED, MINUTE, NOON, Scene
+from tests.docs.statements import (
+    ACKNOWLEDGE,
+    CLEAR_FAILURES,
+    CLEAR_RUNNING,
+    COUNT_TASKS,
+    FAILING,
+    INSERT,
+    LAST_DAY,
+    MAIL,
+    RESOLVE,
+    RETRIES,
+    RUNNING,
+    SLACK,
+    SUCCESS_RATE,
+)
 from tests.servers import Server
 
-INSERT = """INSERT INTO smart_cron_tasks_config (
-    task_name,
-    task_description,
-    task_script,
-    schedule_pattern,
-    priority,
-    timeout_seconds,
-    enabled,
-    alert_on_failure,
-    alert_email
-) VALUES (
-    'my_task_name',
-    'Processes daily reports',
-    '/path/to/your/script.php',
-    '0 2 * * *',    -- Daily at 2 AM
-    5,              -- Medium priority
-    300,            -- 5 minute timeout
-    1,              -- Enabled
-    1,              -- Send alerts
-    'admin@ecigdis.co.nz'
-);"""
-RETRIES = """UPDATE smart_cron_tasks_config
-SET
-    max_retries = 3,              -- Retry up to 3 times
-    retry_delay_seconds = 60,     -- Wait 60 seconds between retries
-    failure_threshold = 5,        -- Alert after 5 consecutive failures
-    alert_on_failure = 1
-WHERE task_name = 'my_task_name';"""
-LAST_DAY = """SELECT
-    task_name,
-    COUNT(*) as executions,
-    AVG(execution_time) as avg_time,
-    MAX(execution_time) as max_time
-FROM smart_cron_executions
-WHERE started_at > DATE_SUB(NOW(), INTERVAL 24 HOUR)
-GROUP BY task_name
-ORDER BY avg_time DESC;"""
-OTHERS = [
+OTHERS = (
     LAST_DAY,
-    """UPDATE smart_cron_tasks_config
-SET
-    alert_on_failure = 1,
-    alert_email = 'admin@ecigdis.co.nz'
-WHERE task_name = 'critical_task';""",
-    """UPDATE smart_cron_tasks_config
-SET alert_slack_webhook = 'https://hooks.slack.com/services/YOUR/WEBHOOK/URL'
-WHERE task_name = 'important_task';""",
-    """UPDATE smart_cron_alerts
-SET acknowledged = 1, acknowledged_at = NOW(), acknowledged_by = 1
-WHERE id = 123;""",
-    """UPDATE smart_cron_alerts
-SET resolved = 1, resolved_at = NOW()
-WHERE id = 123;""",
-    "SELECT * FROM smart_cron_tasks_config WHERE is_running = 1;",
-    "UPDATE smart_cron_tasks_config SET is_running = 0",
-    "UPDATE smart_cron_tasks_config SET consecutive_failures = 0",
-    """SELECT
-    task_name,
-    total_executions,
-    total_successes,
-    ROUND((total_successes / total_executions) * 100, 2) as success_rate
-FROM smart_cron_tasks_config
-WHERE total_executions > 0
-ORDER BY success_rate ASC;""",
-]
-FAILING = """SELECT {task_name}, consecutive_failures, error_message, stderr_output
-FROM smart_cron_tasks_config t
-JOIN smart_cron_executions e ON t.id = e.task_id
-WHERE t.consecutive_failures > 0
-ORDER BY e.started_at DESC;"""
+    MAIL,
+    SLACK,
+    ACKNOWLEDGE,
+    RESOLVE,
+    RUNNING,
+    CLEAR_RUNNING,
+    CLEAR_FAILURES,
+    SUCCESS_RATE,
+    COUNT_TASKS,
+)
 DATABASE = "smart_cron"
 
 
@@ -110,8 +67,8 @@ def test_the_join_for_failing_tasks_needs_its_table_named(mariadb_scene: Scene, 
     mariadb_scene.ran(**FAILED, error_message="Exit code 3")
 
     with pytest.raises(RuntimeError, match="ERROR 1052"):
-        mariadb.run_sql(FAILING.format(task_name="task_name"), DATABASE)
-    assert "Exit code 3" in mariadb.run_sql(FAILING.format(task_name="t.task_name"), DATABASE)
+        mariadb.run_sql(FAILING, DATABASE)
+    assert "Exit code 3" in mariadb.run_sql(FAILING.replace("task_name", "t.task_name", 1), DATABASE)
 
 
 @pytest.mark.parametrize("zone", ["+13:00", "-08:00", "+00:00"])

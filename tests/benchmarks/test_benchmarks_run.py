@@ -61,7 +61,13 @@ def test_every_part_ends_with_figures_and_leaves_nothing_behind(folder: Path) ->
 
     for subject in ("task runner alone", "whole product, sqlite", "APScheduler", "quiet", "plan and claim", "record"):
         assert any(row.startswith(subject) for row in found), subject
-    for quantity in ("idle CPU", "PSS of both", "private memory", "next new start after the restart"):
+    for quantity in (
+        "idle CPU",
+        "PSS of both",
+        "private memory",
+        "next new start after the restart",
+        "task_performance",
+    ):
         assert any(quantity in row for row in found), quantity
     # Figures are not judged here, but that each start happened once and in order is no matter of speed.
     counted = [row for row in found if "lost or twice" in row or "out of order" in row]

@@ -130,6 +130,35 @@ def test_sound_settings_are_said_to_be_sound(call: Call, home: Path) -> None:
     assert call("db", "check", "--json").document["fits"] is True
 
 
+def test_a_view_that_is_missing_is_told_and_made_anew(call: Call, house: House) -> None:
+    house.store.session.execute("DROP VIEW smart_cron_active_alerts")
+    house.close()
+
+    checked, document = call("db", "check"), call("db", "check", "--json")
+    assert (checked.code, document.code) == (1, 1)
+    assert "the view smart_cron_active_alerts is missing" in checked.err
+    assert "Run 'smart-cron db migrate'." in checked.err
+    assert len(document.document["missing"]) == 1
+    assert "Would make anew:\nthe view smart_cron_active_alerts" in call("db", "migrate", "--dry-run").out
+    assert call("db", "check").code == 1
+
+    assert call("db", "migrate").code == 0
+    assert call("db", "check").code == 0
+
+
+def test_a_view_that_cannot_be_made_is_told_with_the_reason(call: Call, house: House) -> None:
+    house.store.session.execute("DROP VIEW smart_cron_active_alerts")
+    house.store.session.execute("CREATE TABLE smart_cron_active_alerts (mine integer)")
+    house.close()
+
+    migrated = call("db", "migrate")
+
+    assert migrated.code == 0
+    assert "up to date already" in migrated.out
+    assert "the view smart_cron_active_alerts could not be made: use DROP TABLE" in migrated.err
+    assert "The scheduler works without it" in migrated.err
+
+
 def test_explain_gives_words_times_and_clock_changes(call: Call) -> None:
     result = call("explain", "30 2 * * *", "--zone", "Europe/Berlin", "-n", "3")
 

@@ -45,8 +45,9 @@ def runs(store: Store, count: int, *, task_id: int = 1, days: float = 40, **colu
     """Add so many runs of a task that ended some days ago."""
     ended = datetime.now(UTC) - days * DAY
     run = {"task_id": task_id, "task_name": f"task{task_id}", "status": "success", "started_at": ended - MINUTE}
-    for _ in range(count):
-        put(store, "executions", **(run | {"completed_at": ended} | columns))
+    with store.database.transaction():
+        for _ in range(count):
+            put(store, "executions", **(run | {"completed_at": ended} | columns))
 
 
 def left(store: Store, table: str = "executions") -> int:
@@ -55,10 +56,10 @@ def left(store: Store, table: str = "executions") -> int:
 
 def test_old_runs_are_deleted_and_counted(person: Person, server_store: Store) -> None:
     runs(server_store, 30)
-    runs(server_store, 12, days=5)
+    runs(server_store, KEPT_RUNS + 2, days=5)
 
     assert person.calls("cleanup_old_data", 30) == [["30", "0", "0", "0", "0", "0", "0"]]
-    assert left(server_store) == 12
+    assert left(server_store) == KEPT_RUNS + 2
     assert person.calls("cleanup_old_data", 30) == [["0"] * 7]
 
 
@@ -91,6 +92,18 @@ def test_what_never_started_goes_too(person: Person, server_store: Store) -> Non
     assert person.calls("cleanup_old_data", 30)[0][0] == "3"
 
 
+def test_a_loss_that_its_own_node_may_yet_correct_is_kept(person: Person, server_store: Store) -> None:
+    lost = {"status": "lost", "node": "away", "settled_by": "other"}
+    node = {"identity": "i", "boot_id": "b", "host": "h", "version": "1", "max_concurrent": 1}
+    put(server_store, "nodes", node_name="away", **node, heartbeat_at=datetime.now(UTC) - 50 * DAY)
+    runs(server_store, 2, **lost)
+    runs(server_store, KEPT_RUNS)
+
+    assert person.calls("cleanup_old_data", 30)[0][0] == "0"
+    server_store.session.execute("UPDATE smart_cron_nodes SET heartbeat_at = CURRENT_TIMESTAMP")
+    assert person.calls("cleanup_old_data", 30)[0][0] == "2"
+
+
 @pytest.mark.slow
 def test_more_than_one_batch_goes_in_one_call(person: Person, server_store: Store) -> None:
     runs(server_store, 1)
@@ -113,7 +126,7 @@ def test_other_old_rows_go_and_what_is_open_held_or_the_audits_stays(person: Per
     letter = {"kind": "alert", "channel": "email", "subject": "it failed"}
     for at in (old, new):
         put(server_store, "health_checks", check_name="memory", status="ok", checked_at=at)
-        put(server_store, "alerts", **alert, created_at=at, resolved=1, resolved_at=at)
+        put(server_store, "alerts", **alert, created_at=at, resolved=1, untold=0, resolved_at=at)
         put(server_store, "alerts", **alert, created_at=at, resolved=0)
         put(server_store, "skipped_slots", **slots, outcome="missed", recorded_at=at)
         put(server_store, "skipped_slots", **slots, outcome="held", recorded_at=at)
@@ -122,15 +135,17 @@ def test_other_old_rows_go_and_what_is_open_held_or_the_audits_stays(person: Per
         put(server_store, "node_samples", node="one", sampled_at=at)
         put(server_store, "audit_log", actor="test", action="update", entity_type="task", created_at=at)
         put(server_store, "metrics", period="day", bucket_at=at, task_id=1, task_name="a")
-    # Resolved lately, however long ago it was raised.
-    put(server_store, "alerts", **alert, created_at=old, resolved=1, resolved_at=new)
+        put(server_store, "skipped_slots", **slots, outcome="missed", recorded_at=old, last_slot=at)
+    # Of whose end somebody may have to hear yet; and resolved lately, however long ago it was raised.
+    put(server_store, "alerts", **alert, created_at=old, resolved=1, untold=1, resolved_at=old)
+    put(server_store, "alerts", **alert, created_at=old, resolved=1, untold=0, resolved_at=new)
     put(server_store, "rate_limits", limit_key="gone", expires_at=new)
     put(server_store, "rate_limits", limit_key="there", expires_at=new + 2 * DAY)
 
     # executions, skipped_slots, health_checks, alerts, deliveries, node_samples, rate_limits
-    assert person.calls("cleanup_old_data", 30) == [["0", "1", "1", "1", "1", "1", "1"]]
+    assert person.calls("cleanup_old_data", 30) == [["0", "2", "1", "1", "1", "1", "1"]]
     assert (left(server_store, "audit_log"), left(server_store, "metrics")) == (2, 2)
-    assert (left(server_store, "alerts"), left(server_store, "skipped_slots")) == (4, 3)
+    assert (left(server_store, "alerts"), left(server_store, "skipped_slots")) == (5, 4)
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "NULL"])
@@ -260,12 +275,33 @@ def test_an_event_that_somebody_altered_is_left_as_it_is(scheduler_on: Store, ma
     assert "switched off" in remark
 
 
+def test_the_event_deletes_nothing_that_the_settings_keep(scheduler_on: Store, mariadb: Server) -> None:
+    scheduler_on.database.migrate()
+
+    def shown() -> str:
+        return mariadb.run_sql(f"SHOW CREATE EVENT {EVENT}", DATABASE)
+
+    scheduler_on.public.spare(90)
+    assert f"smart_cron_cleanup_old_data({DAYS})" in shown()
+    scheduler_on.public.spare(1000)
+    assert "smart_cron_cleanup_old_data(1000)" in shown()
+    scheduler_on.public.spare(None)
+    assert " DISABLE " in shown()
+
+
+def test_where_there_is_no_event_nothing_is_to_be_spared(store: Store) -> None:
+    store.public.spare(1000)
+    store.public.spare(None)
+
+    assert store.public.missing() == []
+
+
 def test_the_event_cleans_up(scheduler_on: Store, mariadb: Server) -> None:
     runs(scheduler_on, KEPT_RUNS + 3, days=DAYS + 1)
     scheduler_on.database.migrate()
     mariadb.run_sql(f"ALTER EVENT {EVENT} ON SCHEDULE AT CURRENT_TIMESTAMP ON COMPLETION PRESERVE", DATABASE)
 
-    waited = "SELECT IF(COUNT(*) > 10, SLEEP(0.05), 0) FROM smart_cron_executions"
+    waited = f"SELECT IF(COUNT(*) > {KEPT_RUNS}, SLEEP(0.05), 0) FROM smart_cron_executions"
     assert any(left(scheduler_on) == KEPT_RUNS or mariadb.run_sql(waited, DATABASE) is None for _ in range(200))
 
 

@@ -15,5 +15,8 @@ class PublicStore(Protocol):
     def not_made(self) -> Sequence[str]:
         """Return a sentence for each that the last `migrate` of this process could not make, with the reason."""
 
+    def spare(self, days: int | None) -> None:
+        """Let the server's own clean-up delete nothing younger than these days; nothing at all where that is None."""
+
     def remarks(self) -> Sequence[str]:
         """Return what is left to the engine since this server does not do it."""

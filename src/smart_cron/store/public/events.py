@@ -6,6 +6,7 @@ already is left as somebody may have altered it.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from smart_cron.store.public.refusal import refusal
@@ -30,6 +31,24 @@ def create(session: Session) -> list[str]:
         return []
     reason = refusal(session, lambda: session.execute(_CREATE))
     return [f"the event {EVENT} could not be made ({reason.rstrip('.')}): {_INSTEAD}."] if reason else []
+
+
+def spare(session: Session, days: int | None) -> None:
+    """Let the event delete nothing that the settings keep, which is so many days, or for ever where that is None.
+
+    Days that somebody gave it are raised, never lowered; what calls something else is left alone.
+    """
+    there = session.dialect.name == "mysql" and session.row(
+        "SELECT event_definition FROM information_schema.events WHERE event_schema = DATABASE() AND event_name = %s",
+        [EVENT],
+    )
+    called = re.fullmatch(r"CALL smart_cron_cleanup_old_data\((\d+)\)", str(there[0]).strip()) if there else None
+    if called is None:
+        return
+    if days is None:
+        session.execute(f"ALTER EVENT {EVENT} DISABLE")
+    elif int(called[1]) < days:
+        session.execute(f"ALTER EVENT {EVENT} DO CALL smart_cron_cleanup_old_data({days})")
 
 
 def drop(session: Session) -> None:

@@ -22,6 +22,10 @@ class PublicInterface:
         """Return a sentence for each that the last `migrate` of this process could not make, with the reason."""
         return self._session.not_made
 
+    def spare(self, days: int | None) -> None:
+        """Let the server's own clean-up delete nothing younger than these days; nothing at all where that is None."""
+        events.spare(self._session, days)
+
     def remarks(self) -> Sequence[str]:
         """Return what is left to the engine since this server does not do it."""
         remark = events.remark(self._session)

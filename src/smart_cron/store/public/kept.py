@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# The newest runs of each task, however old.
-KEPT_RUNS = 10
+# The newest runs of each task, however old: as many as the engine's own clean-up keeps where nobody says otherwise.
+KEPT_RUNS = 100
 # Rows of one statement: each is over within some milliseconds.
 BATCH = 500
+# What its own node says later replaces a loss that others guessed; it has said so once it is back. Of executions `o`.
+NOT_IN_DOUBT = """NOT (o.status = 'lost' AND o.settled_by IS NOT NULL AND EXISTS (
+            SELECT 1 FROM smart_cron_nodes n WHERE n.node_name = o.node AND n.forgotten_at IS NULL
+               AND (n.heartbeat_at IS NULL OR n.heartbeat_at < o.completed_at)))"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +27,11 @@ class OldRows:
 OLD_ROWS = (
     OldRows(table="health_checks", column="checked_at"),
     # By `created_at`, which has an index: what was resolved long ago is older still.
-    OldRows(table="alerts", column="created_at", condition="resolved <> 0 AND resolved_at < {limit}"),
+    OldRows(
+        table="alerts",
+        column="created_at",
+        condition="resolved <> 0 AND untold = 0 AND (resolved_at IS NULL OR resolved_at < {limit})",
+    ),
     OldRows(table="deliveries", column="created_at", condition="status <> 'pending'"),
     OldRows(table="node_samples", column="sampled_at"),
     OldRows(table="rate_limits", column="expires_at", is_expiry=True),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from smart_cron.store.public.kept import BATCH, KEPT_RUNS, OLD_ROWS
+from smart_cron.store.public.kept import BATCH, KEPT_RUNS, NOT_IN_DOUBT, OLD_ROWS
 from smart_cron.store.public.words import WORDS
 from smart_cron.store.queues import HELD_RANK
 
@@ -23,8 +23,8 @@ def _refusal(condition: str, message: str) -> str:
 _WINDOWS = """
     SET reached = 0, doomed = NULL;
     windows: LOOP
-        SELECT MAX(w.id), GROUP_CONCAT(CASE WHEN {doomed} THEN w.id END) INTO reached, doomed
-          FROM (SELECT {columns} FROM {table} WHERE id > reached AND id <= last_id ORDER BY id LIMIT {batch}) w;
+        SELECT MAX(o.id), GROUP_CONCAT(CASE WHEN {doomed} THEN o.id END) INTO reached, doomed
+          FROM (SELECT {columns} FROM {table} WHERE id > reached AND id <= last_id ORDER BY id LIMIT {batch}) o;
         IF reached IS NULL THEN LEAVE windows; END IF;
         IF doomed IS NOT NULL THEN
             SET @smart_cron_statement = CONCAT(
@@ -37,21 +37,22 @@ _WINDOWS = """
     END LOOP;"""
 _EXECUTIONS = _WINDOWS.format(
     table="smart_cron_executions",
-    columns="id, task_id, completed_at, queue_rank",
+    columns="id, task_id, status, settled_by, node, completed_at, queue_rank",
     count="deleted_executions",
     batch=BATCH,
     still="t.queue_rank IS NULL",
-    doomed=f"""w.queue_rank IS NULL AND UNIX_TIMESTAMP(w.completed_at) < oldest
-                        AND w.id < (SELECT newer.id FROM smart_cron_executions newer WHERE newer.task_id = w.task_id
+    doomed=f"""o.queue_rank IS NULL AND UNIX_TIMESTAMP(o.completed_at) < oldest AND {NOT_IN_DOUBT}
+                        AND o.id < (SELECT newer.id FROM smart_cron_executions newer WHERE newer.task_id = o.task_id
                                      ORDER BY newer.id DESC LIMIT 1 OFFSET {KEPT_RUNS - 1})""",
 )
 _SKIPPED = _WINDOWS.format(
     table="smart_cron_skipped_slots",
-    columns="id, outcome, recorded_at",
+    columns="id, outcome, recorded_at, last_slot",
     count="deleted_skipped_slots",
     batch=BATCH,
     still="t.outcome <> ''held''",
-    doomed="w.outcome <> 'held' AND UNIX_TIMESTAMP(w.recorded_at) < oldest",
+    doomed="""o.outcome <> 'held' AND UNIX_TIMESTAMP(o.recorded_at) < oldest
+                        AND (o.last_slot IS NULL OR UNIX_TIMESTAMP(o.last_slot) < oldest)""",
 )
 _RANGE = """
     REPEAT

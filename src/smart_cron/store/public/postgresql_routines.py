@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from smart_cron.store.public.kept import KEPT_RUNS, OLD_ROWS
+from smart_cron.store.public.kept import KEPT_RUNS, NOT_IN_DOUBT, OLD_ROWS
 from smart_cron.store.public.words import WORDS
 from smart_cron.store.queues import HELD_RANK
 
@@ -27,10 +27,13 @@ def _deletion(table: str, condition: str) -> str:
 _EXECUTIONS = _deletion(
     "executions",
     f"""(o.started_at < oldest OR o.started_at IS NULL) AND o.completed_at < oldest AND o.queue_rank IS NULL
+           AND {NOT_IN_DOUBT}
            AND o.id < (SELECT newer.id FROM smart_cron_executions newer WHERE newer.task_id = o.task_id
                         ORDER BY newer.id DESC LIMIT 1 OFFSET {KEPT_RUNS - 1})""",
 )
-_SKIPPED = _deletion("skipped_slots", "o.recorded_at < oldest AND o.outcome <> 'held'")
+_SKIPPED = _deletion(
+    "skipped_slots", "o.recorded_at < oldest AND (o.last_slot IS NULL OR o.last_slot < oldest) AND o.outcome <> 'held'"
+)
 _RANGES = "".join(
     _deletion(
         rows.table,

@@ -63,6 +63,7 @@ def test_old_runs_are_deleted_and_counted(person: Person, server_store: Store) -
     assert person.calls("cleanup_old_data", 30) == [["0"] * 7]
 
 
+@pytest.mark.slow
 def test_the_newest_runs_of_each_task_are_kept_however_old(person: Person, server_store: Store) -> None:
     runs(server_store, KEPT_RUNS + 5)
     runs(server_store, KEPT_RUNS - 5, task_id=2)
@@ -173,6 +174,7 @@ def test_a_clean_up_waits_for_nobody_who_works_on_runs(person: Person, server_sc
     assert left(store) == KEPT_RUNS + 1
 
 
+@pytest.mark.slow
 def test_on_postgresql_a_call_may_be_bounded(
     request: pytest.FixtureRequest, person: Person, server_store: Store
 ) -> None:
@@ -296,6 +298,7 @@ def test_where_there_is_no_event_nothing_is_to_be_spared(store: Store) -> None:
     assert store.public.missing() == []
 
 
+@pytest.mark.slow
 def test_the_event_cleans_up(scheduler_on: Store, mariadb: Server) -> None:
     runs(scheduler_on, KEPT_RUNS + 3, days=DAYS + 1)
     scheduler_on.database.migrate()
@@ -314,6 +317,7 @@ def test_without_a_scheduler_clean_up_is_left_to_the_engine(mariadb_store: Store
     assert "smart_cron_cleanup" in remark
 
 
+@pytest.mark.slow
 def test_an_account_without_rights_is_told_what_it_could_not_make(scheduler_on: Store, mariadb: Server) -> None:
     """And everything else works."""
     mariadb.drop_database("poor")
@@ -335,6 +339,7 @@ def test_an_account_without_rights_is_told_what_it_could_not_make(scheduler_on: 
         mariadb.run_sql("DROP USER poor@localhost; DROP DATABASE poor")
 
 
+@pytest.mark.slow
 def test_sqlite_has_no_routines_and_says_nothing_of_them(sqlite_url: str) -> None:
     store = open_store(sqlite_url, alias="plain", timeout_seconds=10)
     store.database.migrate()

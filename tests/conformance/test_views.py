@@ -81,6 +81,7 @@ def fill(store: Store, now: datetime) -> None:
         put(store, "health_checks", check_name="disk_space", status=status, checked_at=now - minutes * MINUTE)
 
 
+@pytest.mark.slow
 def test_all_views_say_the_same_on_every_database(opened: Callable[[str], Store]) -> None:
     now = datetime.now(UTC)
     said: dict[str, list[Rows]] = {}

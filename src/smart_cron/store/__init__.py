@@ -10,6 +10,7 @@ cost four to ten times as much there. How it hangs together:
 - `dialects` is the whole difference between SQLite, MariaDB/MySQL and PostgreSQL;
 - `bulk` writes many rows by one statement;
 - `plans`, `claims`, `records`, `tasks`, `history` are the ports, `releases` what they share;
+- `public` is what else people meet in the database: views, routines, an event, made anew after every migration;
 - `models` and `migrations` say what the tables are. Rows have no behaviour.
 
 Locks are taken tasks first, then executions, both in id order: InnoDB ends one of two transactions that do otherwise.

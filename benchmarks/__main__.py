@@ -11,8 +11,20 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import smart_cron
-from benchmarks import alerts, claims, cleanup, failover, health, lateness, memory, restart, rollups, storm, throughput
-from benchmarks import alerts, claims, failover, health, lateness, memory, reports, restart, rollups, storm, throughput
+from benchmarks import (
+    alerts,
+    claims,
+    cleanup,
+    failover,
+    health,
+    lateness,
+    memory,
+    reports,
+    restart,
+    rollups,
+    storm,
+    throughput,
+)
 from benchmarks.databases import NAMES, open_databases
 from benchmarks.house import Ground, open_ground
 from benchmarks.options import Options
@@ -60,8 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("benchmark", nargs="?", default="all", choices=[*BENCHMARKS, "all"])
     parser.add_argument("--repeats", type=int, default=5, help="interleaved repeats, whose medians are shown (5)")
     parser.add_argument("--runs", type=int, default=2_000, help="tasks due at once in each throughput repeat (2000)")
-    parser.add_argument("--rows", type=int, default=1_000_000, help="old runs in each cleanup repeat (1000000)")
-    parser.add_argument("--rows", type=int, default=1_000_000, help="executions that reports look back on (1000000)")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="runs of the past for cleanup, reports (1000000)")
     parser.add_argument("--database", default="all", choices=[*NAMES, "all"])
     parser.add_argument("--json", action="store_true", help="print all values instead of a table")
     parser.add_argument("--quick", action="store_true", help="only show that it works: the figures mean nothing")

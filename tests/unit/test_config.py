@@ -9,6 +9,7 @@ import pytest
 
 from smart_cron.config import Config, load_config, masked_url
 from smart_cron.config.faults import UnfitSettingsError
+from smart_cron.config.retention import RetentionConfig
 from smart_cron.core.errors import ConfigError
 
 
@@ -224,3 +225,11 @@ def test_tags_are_a_list_or_separated_by_commas(home: Path) -> None:
     assert load(home, SMART_CRON_NODE_TAGS="cpu,big").node_tags == ("cpu", "big")
     with pytest.raises(ConfigError, match="'a b' is no tag"):
         load(home, SMART_CRON_NODE_TAGS="a b")
+
+
+@pytest.mark.parametrize(
+    ("settings", "days"),
+    [({}, 180), ({"executions_days": 1000}, 1000), ({"alerts_days": 0}, None), ({"keep_runs": 101}, None)],
+)
+def test_the_servers_own_clean_up_spares_what_the_settings_keep(settings: dict[str, int], days: int | None) -> None:
+    assert RetentionConfig(**settings).spared_days() == days

@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from smart_cron.config.alerting import Section
-from smart_cron.core.retention import OldRows, Retention
+from smart_cron.core.retention import SERVER_KEEPS_RUNS, OldRows, Retention
 
 # What is looked back upon: a week of findings and messages, two weeks of hours, compared with each other.
 _LEAST_DAYS = {"health_checks_days": 8, "deliveries_days": 8, "alerts_days": 8, "hourly_metrics_days": 15}
@@ -46,6 +46,18 @@ class RetentionConfig(Section):
             if 0 < getattr(self, name) < least:
                 raise ValueError(f"{name} must be 0, or {least} or more: so far back is looked")
         return self
+
+    def spared_days(self) -> int | None:
+        """Return how far back the database's own clean-up must not reach, None where it must delete nothing."""
+        days = (
+            self.executions_days,
+            self.skipped_slots_days,
+            self.health_checks_days,
+            self.alerts_days,
+            self.deliveries_days,
+            self.node_samples_days,
+        )
+        return None if 0 in days or self.keep_runs > SERVER_KEEPS_RUNS else max(days)
 
     def policy(self) -> Retention:
         """Return them as the clean-up takes them."""

@@ -11,6 +11,8 @@ from enum import StrEnum
 
 # A file without a row may be that of a run whose row is on its way.
 ORPHAN_AGE = timedelta(days=1)
+# What the database's own clean-up, which knows no settings, keeps of each task.
+SERVER_KEEPS_RUNS = 100
 LOGS = ("master", "health", "cleanup")
 _LOG = re.compile(rf"(?P<kind>{'|'.join(LOGS)})-(?P<day>\d{{4}}-\d\d-\d\d)\.log(?P<packed>\.gz)?", re.ASCII)
 _SMALLEST, _LARGEST = 4, 2_000

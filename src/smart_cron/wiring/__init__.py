@@ -269,6 +269,7 @@ def prepare(config: Config) -> list[str]:
         done += [f"applied migration {name}" for name in applied]
         done += [f"applied migration {name}" for name in store.database.migrate()]
         done += store.public.not_made()
+        store.public.spare(config.retention.spared_days())
     finally:
         store.database.close()
     return done

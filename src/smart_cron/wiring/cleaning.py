@@ -37,6 +37,9 @@ def cleaner(house: House, *, dry_run: bool, has_database: bool = True, files_onl
     if has_database:
         steps = [output_step(house, dry_run=dry_run), *steps]
         if not files_only:
+            if not dry_run:
+                # Each night: the settings may have changed since the server's event was made.
+                house.store.public.spare(house.config.retention.spared_days())
             steps = [*row_steps(house, dry_run=dry_run), *steps, *backup_steps(house, dry_run=dry_run)]
     return Cleaner(steps=steps, log=cleanup_log(house.config), dry_run=dry_run)
 

@@ -46,6 +46,7 @@ def migrate(session: Session, /, *, dry_run: bool) -> None:
             tables, new = ("database", 0, "tables"), {"migrations": names}
             house.store.audit.note("migrate", actor=session.actor, entity=tables, new=new)
         not_made = house.store.public.not_made()
+        house.store.public.spare(house.config.retention.spared_days())
     for name in names:
         click.echo(f"applied {name}")
     click.echo("The tables are up to date." if names else "The tables were up to date already.")

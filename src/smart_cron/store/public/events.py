@@ -45,10 +45,10 @@ def spare(session: Session, days: int | None) -> None:
     called = re.fullmatch(r"CALL smart_cron_cleanup_old_data\((\d+)\)", str(there[0]).strip()) if there else None
     if called is None:
         return
-    if days is None:
-        session.execute(f"ALTER EVENT {EVENT} DISABLE")
-    elif int(called[1]) < days:
-        session.execute(f"ALTER EVENT {EVENT} DO CALL smart_cron_cleanup_old_data({days})")
+    change = "DISABLE" if days is None else f"DO CALL smart_cron_cleanup_old_data({days})"
+    if days is None or int(called[1]) < days:
+        # Whoever took the right away since then has an eye on it.
+        refusal(session, lambda: session.execute(f"ALTER EVENT {EVENT} {change}"))
 
 
 def drop(session: Session) -> None:

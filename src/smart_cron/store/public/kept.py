@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# The newest runs of each task, however old: as many as the engine's own clean-up keeps where nobody says otherwise.
-KEPT_RUNS = 100
+from smart_cron.core.retention import SERVER_KEEPS_RUNS
+
+# The newest runs of each task, however old.
+KEPT_RUNS = SERVER_KEEPS_RUNS
 # Rows of one statement: each is over within some milliseconds.
 BATCH = 500
 # What its own node says later replaces a loss that others guessed; it has said so once it is back. Of executions `o`.

@@ -322,7 +322,7 @@ def test_an_account_without_rights_is_told_what_it_could_not_make(scheduler_on: 
     """And everything else works."""
     mariadb.drop_database("poor")
     url = mariadb.create_database("poor").replace("root@", "poor:secret@")
-    rights = "CREATE, ALTER, DROP, INDEX, REFERENCES, SELECT, INSERT, UPDATE, DELETE, CREATE VIEW"
+    rights = "CREATE, ALTER, DROP, INDEX, REFERENCES, SELECT, INSERT, UPDATE, DELETE, CREATE VIEW, TRIGGER"
     mariadb.run_sql(f"CREATE USER poor@localhost IDENTIFIED BY 'secret'; GRANT {rights} ON poor.* TO poor@localhost")
     store = open_store(url, alias="poor", timeout_seconds=10)
     try:

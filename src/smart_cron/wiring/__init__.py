@@ -267,7 +267,6 @@ def prepare(config: Config) -> list[str]:
         if applied:
             store.audit.note("migrate", actor=BY_INIT, entity=("database", 0, "tables"), new={"migrations": applied})
         done += [f"applied migration {name}" for name in applied]
-        done += [f"applied migration {name}" for name in store.database.migrate()]
         done += store.public.not_made()
         store.public.spare(config.retention.spared_days())
     finally:

@@ -11,7 +11,20 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import smart_cron
-from benchmarks import alerts, claims, cleanup, failover, health, lateness, memory, restart, rollups, storm, throughput
+from benchmarks import (
+    alerts,
+    claims,
+    cleanup,
+    failover,
+    health,
+    lateness,
+    memory,
+    move,
+    restart,
+    rollups,
+    storm,
+    throughput,
+)
 from benchmarks.databases import NAMES, open_databases
 from benchmarks.house import Ground, open_ground
 from benchmarks.options import Options
@@ -30,6 +43,7 @@ BENCHMARKS: Mapping[str, Measure] = {
     "health": health.measure,
     "rollups": rollups.measure,
     "cleanup": cleanup.measure,
+    "move": move.measure,
 }
 
 

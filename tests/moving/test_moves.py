@@ -35,6 +35,8 @@ def content(store: Store, *, narrow: bool = True) -> dict[str, list[list[object]
     """Return all rows but those that the move itself writes."""
     found = {}
     for table in arrival.moved_tables():
+        if table.name == "smart_cron_audit_head":
+            continue  # It counts these.
         canon = Canon(table, source=store.session.dialect, target=store.session.dialect, narrow=narrow)
         rows = [row for page in Reader(store.session, table).pages() for row in page]
         assert all(map(canon.fits, rows))

@@ -19,6 +19,7 @@ from benchmarks import (
     health,
     lateness,
     memory,
+    move,
     reports,
     restart,
     rollups,
@@ -44,6 +45,7 @@ BENCHMARKS: Mapping[str, Measure] = {
     "rollups": rollups.measure,
     "cleanup": cleanup.measure,
     "reports": reports.measure,
+    "move": move.measure,
 }
 
 

@@ -74,7 +74,12 @@ def require_closed_to_others(config: Config) -> None:
 
 def make_database_file(config: Config) -> None:
     """Let a SQLite file be for this user and group alone; SQLite itself would go by the umask (SECURITY 35)."""
-    parts = urlsplit(config.database_url)
+    make_file_of(config.database_url)
+
+
+def make_file_of(url: str) -> None:
+    """Make the file of a SQLite URL where it is missing, closed to others; other URLs have none."""
+    parts = urlsplit(url)
     path = Path(unquote(parts.path))
     if parts.scheme != "sqlite" or path == Path("/") or not path.parent.is_dir():
         return
@@ -176,7 +181,22 @@ def write_settings_file(path: Path) -> None:
     _replace_file(path, SETTINGS_TEMPLATE)
 
 
-def _replace_file(path: Path, text: str) -> None:
+def replace_settings_file(path: Path, text: str) -> None:
+    """Write other settings in place of a file's, whole or not at all; who owns and reads it stays."""
+    try:
+        before = path.stat()
+    except FileNotFoundError:
+        write_settings_file(path)
+        before = path.stat()
+    try:
+        _replace_file(path, text, before)
+    except OSError as error:
+        raise SmartCronError(
+            f"{path} cannot be written: {error.strerror}.", remedy="Call this as its owner, or edit it by hand."
+        ) from None
+
+
+def _replace_file(path: Path, text: str, like: os.stat_result | None = None) -> None:
     """Write whole or not at all, for this user and group alone."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
@@ -184,6 +204,10 @@ def _replace_file(path: Path, text: str) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
+            if like is not None:
+                os.fchmod(file.fileno(), stat.S_IMODE(like.st_mode))
+                if os.geteuid() == 0:
+                    os.fchown(file.fileno(), like.st_uid, like.st_gid)
             os.fsync(file.fileno())
         part.replace(path)
     except OSError:
@@ -221,6 +245,7 @@ SETTINGS_TEMPLATE = """\
 
 [database]
 # url = "mysql://user:password@localhost:3306/smart_cron"  # default: SQLite in the state directory
+# migrate_url = "mysql://owner:password@localhost:3306/smart_cron"  # 'db grants' says what each account needs
 # timeout_seconds = 30
 
 [smtp]

@@ -49,11 +49,15 @@ def machine_zone() -> str:
 
 
 class DatabaseConfig(BaseModel):
-    """Where the tables are. An empty URL is the SQLite file in the state directory."""
+    """Where the tables are. An empty URL is the SQLite file in the state directory.
+
+    `migrate_url` names the same database for an account that may make tables; empty where one account does all.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: SecretStr = SecretStr("")
+    migrate_url: SecretStr = SecretStr("")
     timeout_seconds: int = Field(default=30, ge=1, le=3600)
 
 
@@ -161,6 +165,11 @@ class Config(BaseSettings):
         return self.database.url.get_secret_value() or f"sqlite:///{self.state_dir / 'smart-cron.db'}"
 
     @property
+    def migrate_url(self) -> str:
+        """The URL to make and change tables with. It may hold a password, as `database_url` may."""
+        return self.database.migrate_url.get_secret_value() or self.database_url
+
+    @property
     def file(self) -> Path:
         """The TOML file of this home, there or not."""
         return SYSTEM_FILE if self.home == Path("/") else self.home / "smart-cron.toml"
@@ -169,6 +178,8 @@ class Config(BaseSettings):
         """Return all settings for people, the password in the database URL masked."""
         values = self.model_dump(mode="json")
         values["database"]["url"] = masked_url(self.database_url)
+        if self.database.migrate_url.get_secret_value():
+            values["database"]["migrate_url"] = masked_url(self.migrate_url)
         return values
 
 

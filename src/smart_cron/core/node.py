@@ -79,6 +79,8 @@ class HoldKind(StrEnum):
 
     STOPPED = "stopped"  # `stop-all`; undone by `stop-all --resume`
     RESTORED = "restored"  # the database came from a backup; undone by `recover`
+    MOVED = "moved"  # the database was moved elsewhere, or is on its way; undone by `db move --undo`
+    ARRIVING = "arriving"  # a move into this database, or an adoption, has not ended; it goes when that has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,12 +14,18 @@ from pathlib import Path
 
 from smart_cron.core.alert_rules import USUAL_SEVERITIES, Severities
 from smart_cron.core.errors import RestoredDatabaseError
+from smart_cron.core.move import DatabaseMovedError
 from smart_cron.core.node import HoldKind, NodeIdentity, NodeRecord, NodeState, lives_until
 from smart_cron.core.outcome import settle
 from smart_cron.core.ports import Clock, Database, HoldStore, Log, NodeStore, RecordStore
 from smart_cron.core.run import EndCause, HeldRun, OpenRun, RunEnd, Settlement
 from smart_cron.engine.notices import Notices
 from smart_cron.engine.settings import EngineSettings
+
+_REMEDIES: dict[str, str] = {
+    HoldKind.MOVED: "Set [database] url to the new one; or take the old one back with 'smart-cron db move --undo'.",
+    HoldKind.ARRIVING: "Call again what fills it: 'smart-cron db move' or 'smart-cron db migrate' goes on.",
+}
 
 
 class BeatMemory:
@@ -89,12 +95,21 @@ class Membership:
     def enter(self) -> None:
         """Take part. Raise NodeNameTakenError or RestoredDatabaseError where that would do harm.
 
-        In a database that was restored nothing is started by any node from then on.
+        In a database that was restored nothing is started by any node from then on. Raise DatabaseMovedError where
+        it was moved elsewhere or is not whole yet: a heartbeat there would make the other one look restored.
         """
+        self._require_home()
         nodes, silence = self._around.nodes, self._settings.node_silence
         self._beat_with(lambda: nodes.register(self._node, beaten=self._memory.read(), silence=silence))
         nodes.mark_reachable(self._node.name)
         self._notices.look_at_holds()
+
+    def _require_home(self) -> None:
+        for hold in self._around.holds.holds():
+            if hold.kind in _REMEDIES:
+                raise DatabaseMovedError(
+                    f"nothing works with this database: {hold.reason}.", remedy=_REMEDIES[hold.kind]
+                )
 
     def beat(self) -> bool:
         """Say that we live, then look after the others; say whether they may have taken us for silent meanwhile.

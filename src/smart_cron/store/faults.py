@@ -14,6 +14,10 @@ from smart_cron.core.errors import DatabaseConflictError, DatabaseError, Databas
 # Lock wait, deadlock, a row changed since it was read, and a key that another transaction took meanwhile.
 _MYSQL_CONFLICTS = frozenset({1020, 1062, 1205, 1213})
 _MYSQL_SCHEMA = frozenset({1054, 1146})
+# What this account may not do: with a table, a column, a routine, or what is for administrators.
+_MYSQL_RIGHTS = frozenset({1142, 1143, 1227, 1370})
+_POSTGRESQL_RIGHTS = "42501"
+_RIGHTS = "'smart-cron db grants' prints what each account needs; tables are made by that of [database] migrate_url."
 # Data that no second try will make fit: too long, not a number, out of range, not text, JSON that is none.
 _MYSQL_DATA = frozenset({1048, 1264, 1265, 1292, 1364, 1366, 1406, 4038, 4078})
 _POSTGRESQL_CONFLICTS = frozenset({"40001", "40P01", "55P03", "23505"})
@@ -56,6 +60,8 @@ def translated(error: Exception, *, secret: str = "") -> DatabaseError:
     text = _text(error, secret)
     if isinstance(error, django_errors.NotSupportedError):
         return SchemaError(f"the server is too old: {text}.", remedy="Upgrade the database server.")
+    if _lacks_rights(cause):
+        return DatabaseError(f"this account of the database may not do that: {text}.", remedy=_RIGHTS)
     kind = _kind(error, cause)
     if kind is SchemaError:
         return SchemaError(f"the database's tables do not fit this version ({text}).", remedy=MIGRATE)
@@ -67,6 +73,11 @@ def translated(error: Exception, *, secret: str = "") -> DatabaseError:
     if kind is DatabaseConflictError and "is locked" in text:
         return kind(f"the database is locked: another process keeps writing to it ({text}).", remedy=_LOCKED)
     return kind(f"the database refused: {text}.")
+
+
+def _lacks_rights(cause: BaseException) -> bool:
+    code = cause.args[0] if cause.args else None
+    return code in _MYSQL_RIGHTS if isinstance(code, int) else getattr(cause, "sqlstate", None) == _POSTGRESQL_RIGHTS
 
 
 def _kind(error: Exception, cause: BaseException) -> type[DatabaseError]:

@@ -11,12 +11,14 @@ from django.db.migrations.loader import MigrationLoader
 
 from smart_cron.core.errors import SchemaError
 from smart_cron.store import derived
+from smart_cron.store.adoption import php_system
 from smart_cron.store.faults import MIGRATE
 from smart_cron.store.migration_lock import sole_migrator
 
 if TYPE_CHECKING:
     from django.db.models import Model
 
+    from smart_cron.core.adoption import Adoption
     from smart_cron.store.session import Session
 
 APP = "smart_cron"
@@ -32,12 +34,20 @@ def check_server(session: Session) -> None:
 
 def check_tables(session: Session) -> None:
     """Raise SchemaError where migrations are missing, or were applied by a newer version."""
-    if _missing(session):
+    missing = refuse_newer(session)
+    there = _tables(session)
+    if missing or f"{php_system.TASKS}{php_system.SUFFIX}" in there:
+        system = php_system.find(session, there, _applied(session))
+        if system is not None:
+            from smart_cron.store.adoption import taking_over
+
+            raise taking_over.describe(system)
+    if missing:
         raise SchemaError("the database has no tables of this version yet.", remedy=MIGRATE)
 
 
-def _missing(session: Session) -> set[str]:
-    """Return the migrations to be applied. Raise SchemaError where some were applied that this version has not."""
+def refuse_newer(session: Session) -> set[str]:
+    """Raise SchemaError where a newer version made the tables; return the names of the migrations still missing."""
     applied = _applied(session)
     known = {name for app, name in MigrationLoader(None).disk_migrations if app == APP}
     newer = sorted(applied - known)
@@ -49,19 +59,39 @@ def _missing(session: Session) -> set[str]:
     return known - applied
 
 
-def migrate(session: Session) -> list[str]:
-    """Apply what is missing, and return its names. Raise SchemaError for a database that is newer than this code."""
+def migrate(session: Session, adoption: Adoption | None = None) -> list[str]:
+    """Apply what is missing, and return its names; where *adoption* says how, take the original PHP system over.
+
+    Raise SchemaError where there is one and nothing says so.
+    """
     with sole_migrator(session):
-        _missing(session)
-        _refuse_collisions(session)
-        executor = MigrationExecutor(session.connection)
-        targets = [node for node in executor.loader.graph.leaf_nodes() if node[0] == APP]
-        plan = executor.migration_plan(targets)
-        if plan:
-            derived.drop(session)
-            executor.migrate(targets, plan=plan)
-        session.not_made = tuple(derived.create(session))
-        return [migration.name for migration, _ in plan]
+        system = php_system.find(session, _tables(session), _applied(session))
+        if system is None:
+            return _migrate(session)
+        # Here and not above: these work with models, which are there only once Django is configured.
+        from smart_cron.store.adoption import taking_over
+
+        if adoption is None:
+            raise taking_over.describe(system)
+        taking_over.put_aside(session, system, adoption)
+        if system.is_aside and not _hold_rows(session):
+            drop_unfinished(session)
+        names = _migrate(session)
+        taking_over.fill(session, system, adoption)
+        return names
+
+
+def _migrate(session: Session) -> list[str]:
+    refuse_newer(session)
+    _refuse_collisions(session)
+    executor = MigrationExecutor(session.connection)
+    targets = [node for node in executor.loader.graph.leaf_nodes() if node[0] == APP]
+    plan = executor.migration_plan(targets)
+    if plan:
+        derived.drop(session)
+        executor.migrate(targets, plan=plan)
+    session.not_made = tuple(derived.create(session))
+    return [migration.name for migration, _ in plan]
 
 
 def _refuse_collisions(session: Session) -> None:
@@ -72,7 +102,7 @@ def _refuse_collisions(session: Session) -> None:
     taken = sorted(set(ours) & set(_tables(session)))
     if not taken:
         return
-    foreign = [table for table in taken if not _columns(session, table) <= _columns_of(ours[table])]
+    foreign = [table for table in taken if not columns(session, table) <= _columns_of(ours[table])]
     if foreign:
         raise SchemaError(
             f"the database holds tables of another program with names of ours: {', '.join(foreign)}.",
@@ -96,7 +126,44 @@ def _left_over(session: Session, tables: Sequence[str]) -> SchemaError:
     )
 
 
-def _columns(session: Session, table: str) -> set[str]:
+def drop_unfinished(session: Session) -> None:
+    """Drop the empty tables of a migration that was cut short, so that it can begin anew. Ask first that all are empty.
+
+    MariaDB and MySQL cannot take back what a statement made.
+    """
+    if not refuse_newer(session):
+        return
+    ours = {model._meta.db_table: model for model in _models()}  # noqa: SLF001
+    found = tables_of_ours(session)
+    if any(not columns(session, table) <= _columns_of(ours[table]) for table in found):
+        return  # Somebody else's; the migration says so.
+    derived.drop(session)
+    for table in found:
+        session.execute(f"DROP TABLE {table}")
+    if "django_migrations" in _tables(session):
+        session.execute("DELETE FROM django_migrations WHERE app = %s", [APP])
+
+
+def _hold_rows(session: Session) -> bool:
+    return any(session.row(f"SELECT 1 FROM {name} LIMIT 1") for name in tables_of_ours(session))
+
+
+def tables_of_ours(session: Session) -> list[str]:
+    """Return which tables with names of ours there are."""
+    return sorted({model._meta.db_table for model in _models()} & set(_tables(session)))  # noqa: SLF001
+
+
+def _models() -> list[type[Model]]:
+    return list(apps.get_app_config(APP).get_models())
+
+
+def columns_of(table: str) -> set[str]:
+    """Return the columns that a table of ours has by this version."""
+    return next(_columns_of(model) for model in _models() if model._meta.db_table == table)  # noqa: SLF001
+
+
+def columns(session: Session, table: str) -> set[str]:
+    """Return the columns that a table has."""
     # Not Django's introspection, which cannot read back our own generated columns on SQLite.
     with session.connection.cursor() as cursor:
         cursor.execute(f"SELECT * FROM {table} WHERE 1 = 0")

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -23,6 +23,9 @@ from smart_cron.store.cursors import as_it_is, as_sqlite_reads_it, new_cursor
 from smart_cron.store.dialects import DIALECTS, Dialect
 from smart_cron.store.fairness import Fairness
 from smart_cron.store.faults import told_in_ours
+
+if TYPE_CHECKING:
+    from smart_cron.core.adoption import Adoption
 
 _T = TypeVar("_T")
 # How often a change asked for by a person is tried again after a deadlock, as long as its time lasts.
@@ -153,6 +156,29 @@ class Session:
             cursor.executemany(self._spelled(sql), rows)
             return int(cursor.rowcount)
 
+    @contextmanager
+    def strict_texts(self) -> Iterator[None]:
+        """Refuse, on SQLite, rows with bytes that are no text; it is faster than replacing them."""
+        raw: Any = self.connection.connection
+        if raw is None or not self._is_sqlite:
+            yield
+            return
+        tolerant, raw.text_factory = raw.text_factory, str
+        try:
+            yield
+        finally:
+            raw.text_factory = tolerant
+
+    def execute_whole(self, sql: str) -> None:
+        """Run one statement in which the values stand already, spelled for this database."""
+        with self._cursor() as cursor:
+            cursor.execute(sql)
+
+    def copy_in(self, sql: str, data: bytes) -> None:
+        """Run a COPY … FROM STDIN of PostgreSQL with these rows."""
+        with self._cursor() as cursor, cursor.copy(sql) as copy:
+            copy.write(data)
+
     def insert(self, sql: str, params: Sequence[object] = ()) -> int:
         """Run an INSERT of one row; return its id."""
         with self._cursor() as cursor:
@@ -250,11 +276,14 @@ class Session:
         schema.check_server(self)
         schema.check_tables(self)
 
-    def migrate(self) -> list[str]:
-        """Bring the tables up to date; return the names of the migrations applied."""
+    def migrate(self, adoption: Adoption | None = None) -> list[str]:
+        """Bring the tables up to date; return the names of the migrations applied.
+
+        *adoption* says how the tables of the original PHP system are taken over; without it SchemaError tells of them.
+        """
         schema.check_server(self)
         with told_in_ours(self._secret):
-            return schema.migrate(self)
+            return schema.migrate(self, adoption)
 
     def close(self) -> None:
         """Close the connection; the next use opens another, which may have missed what was written meanwhile."""

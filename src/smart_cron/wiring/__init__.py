@@ -17,6 +17,7 @@ from pathlib import Path
 
 from smart_cron import __version__
 from smart_cron.config import Config, load_config
+from smart_cron.core.adoption import Adoption
 from smart_cron.core.alert_rules import NODE_FORGOTTEN, read_severities
 from smart_cron.core.audit import Actor, Source
 from smart_cron.core.errors import SmartCronError
@@ -261,17 +262,36 @@ def prepare(config: Config) -> list[str]:
         done.append(f"wrote {config.file}")
     require_closed_to_others(config)
     make_database_file(config)
-    store = open_store(config.database_url, timeout_seconds=config.database.timeout_seconds)
+    not_made: list[str] = []
+    done += [f"applied migration {name}" for name in migrate(config, not_made=not_made.append)]
+    return [*done, *not_made]
+
+
+def migrate(
+    config: Config,
+    adoption: Adoption | None = None,
+    *,
+    actor: str = BY_INIT,
+    not_made: Callable[[str], object] = lambda _: None,
+) -> list[str]:
+    """Bring the tables up to date, by the account that may; return the names of the migrations applied.
+
+    *adoption* says how the tables of the original PHP system are taken over, where there are any; *not_made*
+    hears a sentence for each view, routine or trigger that the account may not make.
+    """
+    make_database_file(config)
+    alias = "migrate" if config.migrate_url != config.database_url else "default"
+    store = open_store(config.migrate_url, alias=alias, timeout_seconds=config.database.timeout_seconds)
     try:
-        applied = store.database.migrate()
+        applied = store.session.migrate(adoption)
         if applied:
-            store.audit.note("migrate", actor=BY_INIT, entity=("database", 0, "tables"), new={"migrations": applied})
-        done += [f"applied migration {name}" for name in applied]
-        done += store.public.not_made()
+            store.audit.note("migrate", actor=actor, entity=("database", 0, "tables"), new={"migrations": applied})
+        for sentence in store.public.not_made():
+            not_made(sentence)
         store.public.spare(config.retention.spared_days())
+        return applied
     finally:
         store.database.close()
-    return done
 
 
 def engine_settings(config: Config) -> EngineSettings:

@@ -12,13 +12,16 @@ from smart_cron.faces.cli.errors import FAILED, complain
 from smart_cron.faces.cli.lazy import LazyGroup
 from smart_cron.faces.cli.options import dry_run_option, json_option
 from smart_cron.faces.cli.session import Session, pass_session
+from smart_cron.faces.cli.text import printable
 
 if TYPE_CHECKING:
     from smart_cron.wiring import House
 
 COMMANDS = {
     "migrate": ("db:migrate", "Bring the tables up to date."),
+    "grants": ("db_grants:grants", "Print what gives the database's accounts no more than they need."),
     "check": ("db:check", "Say whether server and tables fit this version."),
+    "move": ("db_move:move", "Carry the whole database over to another one, SQLite, MariaDB, MySQL or PostgreSQL."),
 }
 
 MAKE_ANEW = "Run 'smart-cron db migrate'."
@@ -30,28 +33,43 @@ def db() -> None:
 
 
 @click.command()
+@click.option("--no-backup", is_flag=True, help="Take the PHP system over without a backup: you have made one.")
+@click.option(
+    "--php-time-zone",
+    metavar="ZONE",
+    help="Where the PHP system's DATETIMEs were written: Pacific/Auckland, +13:00 [the database server's zone].",
+)
 @dry_run_option
 @pass_session
-def migrate(session: Session, /, *, dry_run: bool) -> None:
+def migrate(session: Session, /, *, no_backup: bool, php_time_zone: str | None, dry_run: bool) -> None:
     """Bring the tables up to date.
 
-    Running tasks are not touched. Views and routines are made anew each time, also where nothing else is to be done.
+    Running tasks are not touched. Views and routines are made anew each time. Tables of the original PHP system are
+    taken over, with every row; they stay as they were under the names <name>_php. With [database] migrate_url this is
+    done by an account of its own.
     """
-    with session.house(check_schema=False) as house:
-        if dry_run:
+    if dry_run:
+        with session.house(check_schema=False) as house:
             click.echo(_preview(house))
-            return
-        names = house.store.database.migrate()
-        if names:
-            tables, new = ("database", 0, "tables"), {"migrations": names}
-            house.store.audit.note("migrate", actor=session.actor, entity=tables, new=new)
-        not_made = house.store.public.not_made()
-        house.store.public.spare(house.config.retention.spared_days())
+        return
+    from smart_cron.core.adoption import Adoption, read_zone
+    from smart_cron.wiring import migrate as bring_up_to_date
+
+    if php_time_zone is not None:
+        read_zone(php_time_zone)
+    not_made: list[str] = []
+    with session.house(check_schema=False) as house:
+        adoption = Adoption(backup=None, without_backup=no_backup, zone=php_time_zone, say=_say)
+        names = bring_up_to_date(house.config, adoption, actor=session.actor, not_made=not_made.append)
     for name in names:
         click.echo(f"applied {name}")
     click.echo("The tables are up to date." if names else "The tables were up to date already.")
     for sentence in not_made:
         complain(f"{sentence} The scheduler works without it; give the account the right, then migrate again.")
+
+
+def _say(sentence: str) -> None:
+    click.echo(printable(sentence))
 
 
 def _preview(house: House) -> str:

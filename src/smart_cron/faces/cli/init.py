@@ -37,12 +37,16 @@ def init(session: Session, /, *, user: str | None, dry_run: bool) -> None:
     from smart_cron.wiring.builtin import enter_builtin_tasks
 
     config = session.config()
-    done = _missing(config) if dry_run else [*prepare(config), *enter_builtin_tasks(config)]
+    done = _missing(config) if dry_run else prepare(config)
     for sentence in done:
         click.echo(sentence)
     if dry_run:
         click.echo("Nothing was done." if done else f"{config.home} is prepared already.")
         return
+    # Before the first use of the account that runs: it may have been given nothing yet.
+    _print_grants(config)
+    for sentence in enter_builtin_tasks(config):
+        click.echo(sentence)
     click.echo(f"Smart Cron is ready in {config.home}. 'smart-cron task add --help' says how to define a task.")
 
 
@@ -65,6 +69,16 @@ def _for_everyone(user: str, *, dry_run: bool) -> None:
     for sentence in enter_builtin_tasks(load_config()):
         click.echo(sentence)
     click.echo(f"Smart Cron is ready for everyone. Start it as its user: runuser -u {user} -- smart-cron master")
+
+
+def _print_grants(config: Config) -> None:
+    """Where a server holds the tables, its accounts need no more than this."""
+    if config.database_url.startswith("sqlite:"):
+        return
+    from smart_cron.faces.cli.db_grants import statements_for
+
+    for statement in statements_for(config):
+        click.echo(statement)
 
 
 def _missing(config: Config) -> list[str]:

@@ -159,6 +159,11 @@ def _holds(house: House, actor: str) -> Iterator[Step]:
         found = f"starts are held ({hold.kind}, by {hold.actor}): {hold.reason}"
         if hold.kind == HoldKind.RESTORED:
             yield Step(name=name, found=f"{found} That ends with the step 'Database'.")
+        elif hold.kind == HoldKind.MOVED:
+            # Not by --yes: two databases would each start every slot.
+            yield Step(name=name, found=f"{found} Only 'smart-cron db move --undo' takes this database back.")
+        elif hold.kind == HoldKind.ARRIVING:
+            yield Step(name=name, found=f"{found} That ends with the move or the adoption.")
         else:
             yield Step(name=name, found=found, offer="let starts go on", deed=_release(house, hold, actor))
 

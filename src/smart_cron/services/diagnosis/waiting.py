@@ -20,6 +20,8 @@ NAMED = 5
 RELEASES = {
     HoldKind.STOPPED: "Let starts go on: smart-cron stop-all --resume",
     HoldKind.RESTORED: "Settle the time since the backup, which lets starts go on: smart-cron recover",
+    HoldKind.MOVED: "Set [database] url to the new database, or take this one back: smart-cron db move --undo",
+    HoldKind.ARRIVING: "Call again what fills this database: smart-cron db move, or smart-cron db migrate",
 }
 
 

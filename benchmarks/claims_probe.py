@@ -20,7 +20,8 @@ from smart_cron.core.run import Claim, EndCause, RunEnd, Status
 from smart_cron.engine.claimer import Claimer
 from smart_cron.engine.planner import Planner
 from smart_cron.engine.recorder import Recorder
-from smart_cron.wiring import House, engine_settings, open_house
+from smart_cron.wiring import House, open_house
+from smart_cron.wiring.mastering import engine_settings
 
 # Few of many are due: as many as there are places by default.
 DUE = 10

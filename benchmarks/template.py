@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from smart_cron.config import load_config
 from smart_cron.core.task import TaskDefinition
 from smart_cron.engine.planner import Planner
-from smart_cron.wiring import engine_settings, open_house, prepare
+from smart_cron.wiring import open_house, prepare
+from smart_cron.wiring.mastering import engine_settings
 
 NAME = "template"
 # What each copy has for itself.

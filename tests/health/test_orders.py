@@ -15,7 +15,8 @@ from smart_cron.core.task import Sandbox, TaskDefinition
 from smart_cron.core.validation import check_definition
 from smart_cron.engine.orders import OrderBook
 from smart_cron.engine.settings import EngineSettings
-from smart_cron.wiring import engine_settings, prepare
+from smart_cron.wiring import prepare
+from smart_cron.wiring.mastering import engine_settings
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SETTINGS = EngineSettings(

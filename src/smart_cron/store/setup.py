@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import django
+from django.apps import apps as registry
 from django.conf import settings
 from django.db import connections
 
@@ -41,7 +41,8 @@ def configure(
             LOGGING_CONFIG=None,
             **options,
         )
-        django.setup()
+        # Not `django.setup`, which imports all that pages need as well; logging is ours.
+        registry.populate(settings.INSTALLED_APPS)
     _add(alias, entry)
 
 

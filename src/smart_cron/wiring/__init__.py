@@ -1,4 +1,7 @@
-"""Builds the object graph: the one place that knows every room by name."""
+"""Builds the object graph: the one place that knows every room by name.
+
+What only a master needs is built in `mastering`, so that a command that asks the database imports no engine.
+"""
 
 from __future__ import annotations
 
@@ -6,34 +9,23 @@ import fcntl
 import math
 import os
 import pwd
-import random
-import socket
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smart_cron import __version__
 from smart_cron.config import Config, load_config
 from smart_cron.core.adoption import Adoption
-from smart_cron.core.alert_rules import NODE_FORGOTTEN, read_severities
 from smart_cron.core.audit import Actor, Source
 from smart_cron.core.errors import SmartCronError
-from smart_cron.core.node import NodeIdentity
 from smart_cron.core.ports import Clock, Log
 from smart_cron.core.ports.alerts import Bell
 from smart_cron.core.task import TaskDefinition
 from smart_cron.core.traced import RecordedRuns
 from smart_cron.engine.clock import SystemClock
-from smart_cron.engine.launcher import RunnerLauncher
-from smart_cron.engine.master import Master, Stores
-from smart_cron.engine.membership import BeatMemory, Membership, Surroundings, settle_for_another
-from smart_cron.engine.orders import OrderBook
-from smart_cron.engine.settings import EngineSettings
 from smart_cron.home import (
-    booted_at,
     make_database_file,
     make_directories,
     require_closed_to_others,
@@ -45,17 +37,13 @@ from smart_cron.home import (
 )
 from smart_cron.logs.events import open_event_log
 from smart_cron.store.gateway import Store, open_store
-from smart_cron.taskrunner import runfile
-from smart_cron.taskrunner.client import RunnerClient, runner_command
-from smart_cron.taskrunner.script import check_script
-from smart_cron.taskrunner.succession import retire_other_versions
+
+if TYPE_CHECKING:
+    from smart_cron.engine.master import Master
+    from smart_cron.taskrunner.client import RunnerClient
 
 # Whoever prepares a home; the login is not known that deep.
 BY_INIT = Actor("init", source=Source.CLI)
-# Retries of many tasks that failed together must not come back together.
-JITTER = 0.1
-# What a run is told of itself. A master that was started by a task must not hand that on.
-TOLD_TO_TASKS = {f"SMART_CRON_{name}" for name in ("TASK", "ATTEMPT", "RUN_ID", "SCHEDULED_FOR")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,58 +55,6 @@ class House:
     clock: Clock
     log: Log
     recorded: RecordedRuns = field(default_factory=RecordedRuns)
-
-    def master(self, *, bell: Bell | None = None, adopt: Callable[[Config], None] = lambda _: None) -> Master:
-        """Return a master of this node; `hold_node` must be held while it works.
-
-        *bell* is rung for alerts, *adopt* is handed settings that were read anew.
-        """
-        require_owner(self.config)
-        require_run_dir(self.config)
-        self._retire_older_task_runners()
-        settings = engine_settings(self.config)
-        orders = OrderBook(settings)
-        launcher = RunnerLauncher(
-            client=runner_client(self.config),
-            state_dir=self.config.state_dir,
-            orders=orders,
-            clock=self.clock,
-            log=self.log,
-        )
-
-        def reread() -> EngineSettings:
-            config = load_config()
-            fresh = engine_settings(config)
-            orders.adopt(fresh)
-            adopt(config)
-            return fresh
-
-        return Master(
-            stores=Stores(
-                database=self.store.database,
-                plans=self.store.plans,
-                claims=self.store.claims,
-                records=self.store.records,
-                nodes=self.store.nodes,
-                incidents=self.store.incidents,
-                pasts=self.store.pasts,
-                recorded=self.recorded if self.config.metrics.otlp_endpoint else None,
-            ),
-            launcher=launcher,
-            clock=self.clock,
-            log=self.log,
-            settings=settings,
-            membership=self._membership(settings),
-            booted_at=booted_at(self.config.state_dir, self.clock),
-            jitter=_jitter,
-            reread=reread,
-            bell=bell,
-        )
-
-    def _retire_older_task_runners(self) -> None:
-        config = self.config
-        for pid in retire_other_versions(state_dir=config.state_dir, run_dir=config.run_dir, version=__version__):
-            self.log.info("Task runner of another version takes no more runs", pid=pid)
 
     @contextmanager
     def hold_node(self) -> Iterator[bool]:
@@ -134,49 +70,20 @@ class House:
         with self.hold_node() as held:
             return not held
 
+    def master(self, *, bell: Bell | None = None, adopt: Callable[[Config], None] = lambda _: None) -> Master:
+        """Return a master of this node; `hold_node` must be held while it works.
+
+        *bell* is rung for alerts, *adopt* is handed settings that were read anew.
+        """
+        from smart_cron.wiring.mastering import master_of
+
+        return master_of(self, bell=bell, adopt=adopt)
+
     def forget_node(self, name: str, *, actor: str) -> int:
         """Settle what a node holds as lost and strike it out; return how many runs were lost. It must not be alive."""
-        now = self.store.database.now()
-        held = self.store.records.held(node=name)
-        reason = f"its node '{name}' was struck out"
-        around = self._surroundings()
-        lost = settle_for_another(around, held, reason=reason, by=self.config.node_name, now=now) if held else []
-        self.store.nodes.forget(name, actor=actor)
-        of_it = [alert.cause for alert in self.store.alerts.open_causes() if alert.cause.node == name]
-        self.store.alerts.resolve_causes(of_it, by=NODE_FORGOTTEN, by_person=True)
-        return len(lost)
+        from smart_cron.wiring.mastering import forget_node
 
-    def _membership(self, settings: EngineSettings) -> Membership:
-        boot_id, _, identity = settings.incarnation.partition(":")
-        node = NodeIdentity(
-            name=settings.node,
-            identity=identity,
-            boot_id=boot_id,
-            host=socket.gethostname(),
-            version=__version__,
-            master_pid=os.getpid(),
-            max_concurrent=settings.max_concurrent,
-            tags=settings.node_tags,
-        )
-        return Membership(
-            node=node,
-            memory=BeatMemory(self.config.state_dir / "heartbeats"),
-            surroundings=self._surroundings(),
-            clock=self.clock,
-            settings=settings,
-        )
-
-    def _surroundings(self) -> Surroundings:
-        store = self.store
-        return Surroundings(
-            database=store.database,
-            nodes=store.nodes,
-            holds=store.holds,
-            records=store.records,
-            log=self.log,
-            jitter=_jitter,
-            severities=read_severities(self.config.alerts.severities),
-        )
+        return forget_node(self, name, actor=actor)
 
     def check_script(self, definition: TaskDefinition) -> str | None:
         """Return what is wrong with the task's script as a sentence, or None."""
@@ -192,6 +99,8 @@ class House:
 
 def runner_client(config: Config) -> RunnerClient:
     """Return a client of this node's task runner; it starts one where the settings do not leave that to a unit."""
+    from smart_cron.taskrunner.client import RunnerClient
+
     return RunnerClient(
         state_dir=config.state_dir, run_dir=config.run_dir, version=__version__, start=config.start_task_runner
     )
@@ -202,6 +111,8 @@ def task_runner_command(config: Config) -> list[str]:
 
     Raises SmartCronError where there is no home, or where it is another user's.
     """
+    from smart_cron.taskrunner.client import runner_command
+
     require_home(config)
     require_owner(config)
     require_run_dir(config)
@@ -209,10 +120,6 @@ def task_runner_command(config: Config) -> list[str]:
         state_dir=config.state_dir, run_dir=config.run_dir, version=__version__, idle_seconds=math.inf
     )
     return [*command, "--foreground", "yes"]
-
-
-def _jitter() -> float:
-    return random.uniform(-JITTER, JITTER)
 
 
 def open_lock(path: Path) -> int:
@@ -294,43 +201,10 @@ def migrate(
         store.database.close()
 
 
-def engine_settings(config: Config) -> EngineSettings:
-    """Return what the engine needs of the settings."""
-    folders = config.script_directories
-    return EngineSettings(
-        node=config.node_name,
-        incarnation=runfile.incarnation(config.state_dir),
-        default_zone=config.time_zone,
-        output_root=config.log_dir / "output",
-        max_concurrent=config.max_concurrent,
-        max_execution_time=timedelta(seconds=config.max_execution_time),
-        misfire_grace=timedelta(seconds=config.misfire_grace_seconds),
-        group_limits=dict(config.group_limits),
-        script_directories=None if folders is None else tuple(map(str, folders)),
-        task_path=config.task_path,
-        task_lang=config.task_lang,
-        node_tags=config.node_tags,
-        heartbeat=timedelta(seconds=config.heartbeat_seconds),
-        node_silence=timedelta(seconds=config.node_silence_seconds),
-        max_concurrent_total=config.max_concurrent_total,
-        catch_up_per_minute=config.catch_up_per_minute,
-        deadlock_timeout=timedelta(seconds=config.deadlock_timeout),
-        program=(sys.executable, "-P", "-m", "smart_cron"),
-        program_environment=_program_environment(config),
-        severities=read_severities(config.alerts.severities),
-    )
-
-
-def _program_environment(config: Config) -> Mapping[str, str]:
-    """Return what lets a command of ours find this home and these settings, from an environment that is empty."""
-    ours = {name: text for name, text in os.environ.items() if name.startswith("SMART_CRON_")}
-    told = {name: text for name, text in ours.items() if name not in TOLD_TO_TASKS}
-    home = {} if config.home == Path("/") else {"SMART_CRON_HOME": str(config.home)}
-    return {**told, **home, "PYTHONPATH": str(Path(__file__).parents[2])}
-
-
 def check_task_script(definition: TaskDefinition, config: Config) -> str | None:
     """Return what is wrong with the script's file as a sentence, or None; the supervisor asks again at the start."""
+    from smart_cron.taskrunner.script import check_script
+
     folders, owner = config.script_directories, service_uid(config)
     return check_script(
         definition.script or "",

@@ -23,7 +23,8 @@ from smart_cron.services.cleanup.outputs import Outputs
 from smart_cron.services.cleanup.report import Done
 from smart_cron.services.cleanup.rows import Rows
 from smart_cron.taskrunner.runfile import list_runs
-from smart_cron.wiring import House, engine_settings, is_locked, open_lock
+from smart_cron.wiring import House, is_locked, open_lock
+from smart_cron.wiring.mastering import engine_settings
 
 LOCK = "cleanup.lock"
 # A day, and the time that a clean-up elsewhere may take: so long nobody has looked after this node's files.

@@ -13,7 +13,8 @@ from typing import IO
 
 import smart_cron
 from smart_cron.core.errors import SmartCronError
-from smart_cron.wiring import TOLD_TO_TASKS, House
+from smart_cron.wiring import House
+from smart_cron.wiring.mastering import TOLD_TO_TASKS
 
 PATIENCE_SECONDS = 30.0
 PAUSE_SECONDS = 0.1

@@ -49,7 +49,7 @@ def check_tables(session: Session) -> None:
 def refuse_newer(session: Session) -> set[str]:
     """Raise SchemaError where a newer version made the tables; return the names of the migrations still missing."""
     applied = _applied(session)
-    known = {name for app, name in MigrationLoader(None).disk_migrations if app == APP}
+    known = known_migrations()
     newer = sorted(applied - known)
     if newer:
         raise SchemaError(
@@ -57,6 +57,11 @@ def refuse_newer(session: Session) -> set[str]:
             remedy="Upgrade Smart Cron, or restore an older backup.",
         )
     return known - applied
+
+
+def known_migrations() -> set[str]:
+    """Return the names of the migrations of this version."""
+    return {name for app, name in MigrationLoader(None).disk_migrations if app == APP}
 
 
 def migrate(session: Session, adoption: Adoption | None = None) -> list[str]:
@@ -92,6 +97,17 @@ def _migrate(session: Session) -> list[str]:
         executor.migrate(targets, plan=plan)
     session.not_made = tuple(derived.create(session))
     return [migration.name for migration, _ in plan]
+
+
+def make_tables(session: Session, migrations: Sequence[str]) -> None:
+    """Make the tables as they were after these migrations (all, where none are named), without views and routines."""
+    last = max(migrations or known_migrations())
+    MigrationExecutor(session.connection).migrate([(APP, last)])
+
+
+def applied_migrations(session: Session) -> list[str]:
+    """Return the names of the migrations that were applied, in order."""
+    return sorted(_applied(session))
 
 
 def _refuse_collisions(session: Session) -> None:

@@ -31,7 +31,7 @@ from smart_cron.services.backup.keeper import Keeper, Rules
 from smart_cron.services.backup.restoring import plan_restore, restore
 from smart_cron.store.gateway import Store
 
-ODD = "it's \"odd\" \\ `x`; -- \t\n\r\u20ac \U0001f600 $$ \\."
+ODD = 'it\'s "odd" \\ `x`; -- \t\n\r\u20ac \U0001f600 $$ \\.'
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
@@ -76,7 +76,9 @@ def filled(scene: Scene) -> Scene:
         " VALUES (1, 'x', %s, 0.1, 1e-7, 'success')",
         [ODD * 100],
     )
-    scene.sql("INSERT INTO smart_cron_metrics (period, task_id, task_name, duration_sum) VALUES ('hour', 1, 'x', 1e300)")
+    scene.sql(
+        "INSERT INTO smart_cron_metrics (period, task_id, task_name, duration_sum) VALUES ('hour', 1, 'x', 1e300)"
+    )
     return scene
 
 

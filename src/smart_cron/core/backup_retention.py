@@ -18,9 +18,7 @@ class BackupRetention:
     monthly: timedelta = timedelta(days=365)
 
 
-def to_prune(
-    backups: Sequence[Backup], *, retention: BackupRetention, now: datetime, zone: tzinfo
-) -> Sequence[Backup]:
+def to_prune(backups: Sequence[Backup], *, retention: BackupRetention, now: datetime, zone: tzinfo) -> Sequence[Backup]:
     """Return those of *backups* that may be deleted, oldest first.
 
     Never one that somebody laid into the folder, nor the last proven one of its kind.
@@ -33,7 +31,9 @@ def _kept(backups: Sequence[Backup], retention: BackupRetention, now: datetime, 
     proven = [each for each in _by_age(backups) if each.is_proven]
     fulls = [each for each in proven if each.kind is BackupKind.FULL]
     weeks = _first_of(fulls, lambda each: each.created_at.astimezone(zone).isocalendar()[:2])
-    months = _first_of(fulls, lambda each: (each.created_at.astimezone(zone).year, each.created_at.astimezone(zone).month))
+    months = _first_of(
+        fulls, lambda each: (each.created_at.astimezone(zone).year, each.created_at.astimezone(zone).month)
+    )
     young = [
         *(each for each in backups if now - each.created_at <= retention.daily),
         *(each for each in weeks if now - each.created_at <= retention.weekly),

@@ -72,6 +72,9 @@ class BackupBook(Protocol):
     def last_proven_at(self) -> datetime | None:
         """Return when the youngest full backup was taken that has been restored since."""
 
+    def something_to_lose_since(self) -> datetime | None:
+        """Return when the oldest task was defined."""
+
     def any_taken(self) -> bool:
         """Whether any backup was ever entered."""
 

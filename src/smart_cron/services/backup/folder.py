@@ -235,5 +235,3 @@ def _is_dump(entry: os.DirEntry[str]) -> bool:
 def _cannot(path: Path, error: OSError) -> RefusedBackupError:
     remedy = f"Make room there: df -h {path.parent}" if error.errno == errno.ENOSPC else ""
     return RefusedBackupError(f"{path} cannot be written: {error.strerror}.", remedy=remedy)
-
-

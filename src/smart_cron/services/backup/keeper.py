@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
@@ -24,7 +24,7 @@ from smart_cron.core.backup import (
     file_name,
 )
 from smart_cron.core.backup_retention import BackupRetention, to_prune
-from smart_cron.core.errors import DatabaseError, DatabaseUnavailableError, SmartCronError
+from smart_cron.core.errors import DatabaseError, DatabaseUnavailableError, SchemaError, SmartCronError
 from smart_cron.core.ports import Clock, Log
 from smart_cron.core.ports.alerts import AlertStore
 from smart_cron.core.ports.backups import BackupBook, BackupSource, Scratch
@@ -77,7 +77,9 @@ class Keeper:
             self._tell(replace(backup, status=BackupStatus.FAILED, error=str(fault), is_there=False))
             raise
         proven = self._proven(written)
-        if kind is BackupKind.FULL and proven.status is not BackupStatus.FAILED:
+        # What is saved before a restore may be what somebody wants to be rid of.
+        is_wanted = kind is BackupKind.FULL and reason is not BackupReason.RESTORE
+        if is_wanted and proven.status is not BackupStatus.FAILED:
             self.folder.point_at(proven.name)
         return proven
 
@@ -161,7 +163,10 @@ class Keeper:
             scratch.bring_forward()
             done = scratch.drill(self.clock.now())
             self.log.info(
-                "A scheduler was opened on a restored backup", backup=backup.name, due=done.due, next=str(done.next_due_at)
+                "A scheduler was opened on a restored backup",
+                backup=backup.name,
+                due=done.due,
+                next=str(done.next_due_at),
             )
             return contents, done
 
@@ -182,7 +187,7 @@ class Keeper:
         """Open a backup to be read, its sum checked where one is known. Raise RefusedBackupError where it differs."""
         if backup.database not in ("", self.source.database):
             raise RefusedBackupError(
-                f"{backup.name} is of another kind of database ({backup.database}); this one is {self.source.database}.",
+                f"{backup.name} is of another kind of database, {backup.database}; this is {self.source.database}.",
                 remedy="Restore it where it came from, then: smart-cron db move",
             )
         with open_plainly(Path(backup.path)) as file:
@@ -212,7 +217,8 @@ class Keeper:
             self.log.info("Backup verified", backup=backup.name, bytes=backup.size_bytes)
         else:
             self.log.error(f"Backup {backup.status}", backup=backup.name, reason=backup.error)
-        with suppress(DatabaseUnavailableError):
+        # Tables that wait for a migration may not take it; what stands beside the file does.
+        with suppress(DatabaseUnavailableError, SchemaError):
             self.book.enter(backup)
             self._ring(backup)
 
@@ -280,8 +286,7 @@ class Keeper:
         return [backup for backup in self.book.failed() if backup.created_at < since]
 
 
-def _require_same(one: dict[str, TableSum] | object, other: dict[str, TableSum], where: str) -> None:
-    assert isinstance(one, dict)
+def _require_same(one: Mapping[str, TableSum], other: Mapping[str, TableSum], where: str) -> None:
     different = [name for name, each in one.items() if other.get(name) != each]
     if different:
         name = different[0]

@@ -1,4 +1,4 @@
-"""A backup brought back: looked through, the present one saved, starts held, proven beside, and put in place at once."""
+"""A backup brought back: looked through, the present saved, starts held, proven beside, put in place at once."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ def plan_restore(keeper: Keeper, backup: Backup, *, tables: Sequence[str] = ()) 
     missing = [name for name in wanted if name not in contents.tables]
     if missing:
         raise RefusedBackupError(
-            f"{backup.name} does not hold {missing[0]}.", remedy="'smart-cron backup restore --dry-run' says what it holds."
+            f"{backup.name} does not hold {missing[0]}.",
+            remedy="'smart-cron backup restore --dry-run' says what it holds.",
         )
     return Plan(backup=backup, tables=wanted, contents=contents)
 
@@ -104,5 +105,3 @@ def _put_in_place(keeper: Keeper, plan: Plan, actor: str) -> tuple[Sequence[str]
         migrated = scratch.bring_forward()
         left_out = scratch.take_place(plan.tables, actor=actor, name=plan.backup.name)
     return migrated, left_out
-
-

@@ -43,7 +43,9 @@ class Backups:
 
     def _values(self, backup: Backup) -> list[object]:
         document = as_document(backup)
-        details = {name: document[name] for name in ("database", "server", "migrations", "text_bytes", "drilled_at", "tables")}
+        details = {
+            name: document[name] for name in ("database", "server", "migrations", "text_bytes", "drilled_at", "tables")
+        }
         at = self._instant(backup.created_at)
         return [
             at,
@@ -69,7 +71,14 @@ class Backups:
 
     def last_proven_at(self) -> datetime | None:
         """Return when the youngest full backup was taken that has been restored since."""
-        row = self._session.row("SELECT MAX(created_at) FROM smart_cron_backups WHERE verified <> 0 AND backup_type = 'full'")
+        row = self._session.row(
+            "SELECT MAX(created_at) FROM smart_cron_backups WHERE verified <> 0 AND backup_type = 'full'"
+        )
+        return self._read(row[0]) if row else None
+
+    def something_to_lose_since(self) -> datetime | None:
+        """Return when the oldest task was defined."""
+        row = self._session.row("SELECT MIN(created_at) FROM smart_cron_tasks_config")
         return self._read(row[0]) if row else None
 
     def any_taken(self) -> bool:

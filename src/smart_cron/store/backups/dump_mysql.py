@@ -43,7 +43,12 @@ def dump(
 
 
 def run_tool(
-    session: Session, words: Sequence[str], write: Callable[[bytes], object], *, stall_seconds: float, database: str = ""
+    session: Session,
+    words: Sequence[str],
+    write: Callable[[bytes], object],
+    *,
+    stall_seconds: float,
+    database: str = "",
 ) -> None:
     """Run the dump tool on these tables and options."""
     path = tools.program(_PROGRAMS, package=_PACKAGE)

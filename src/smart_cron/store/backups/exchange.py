@@ -32,7 +32,7 @@ def make_fit(live: Session, scratch: str, here: str, tables: Sequence[str]) -> N
 
 
 def _keep_past(live: Session, restored: str, known: str) -> None:
-    columns = _figures(live)
+    columns = _figures()
     if live.dialect.name == "mysql":
         sets = ", ".join(f"s.{name} = l.{name}" for name in columns)
         live.execute(f"UPDATE {restored} s JOIN {known} l ON l.id = s.id SET {sets}")
@@ -45,7 +45,7 @@ def _keep_past(live: Session, restored: str, known: str) -> None:
     live.execute(f"UPDATE {restored} SET {_AS_NEW} WHERE id NOT IN (SELECT id FROM {known})")
 
 
-def _figures(live: Session) -> list[str]:
+def _figures() -> list[str]:
     """Return the columns of a task that no person decides and no database computes."""
     from smart_cron.store.models import TaskConfig
 

@@ -41,7 +41,8 @@ _COLUMN = re.compile(rb"^  `([^`\n]+)` ([^\n]*?),?$", re.MULTILINE)
 _COUNTER = re.compile(rb" AUTO_INCREMENT=([0-9]+)")
 _INSERT = re.compile(rb"INSERT (?:IGNORE )?INTO " + _NAME + rb" (?:\((`[^)]+`)\) )?VALUES ?")
 _STORED = re.compile(
-    rb"/\*!5[0-9]{4} (?:SET|CREATE|DROP)\b|CREATE (?:OR REPLACE )?(?:DEFINER|PROCEDURE|FUNCTION|TRIGGER|EVENT|PACKAGE)\b"
+    rb"/\*!5[0-9]{4} (?:SET|CREATE|DROP)\b|CREATE (?:OR REPLACE )?"
+    rb"(?:DEFINER|PROCEDURE|FUNCTION|TRIGGER|EVENT|PACKAGE)\b"
 )
 _FORGET = b"DELETE FROM `django_migrations` WHERE `app` = 'smart_cron';"
 _END = re.compile(rb";\s*$")

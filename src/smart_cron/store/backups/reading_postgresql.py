@@ -27,8 +27,12 @@ _NAME = rb'(?:(?:"[^"\n]+"|[a-z_0-9]+)\.)?"?([A-Za-z_0-9]+)"?'
 _RESTRICT = re.compile(rb"\\(?:un)?restrict [A-Za-z0-9]+")
 _COPY = re.compile(rb"COPY " + _NAME + rb" \(([^)]*)\) FROM stdin;")
 _CREATE = re.compile(rb"CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?" + _NAME + rb" \(")
-_SEQUENCE = re.compile(rb"SELECT pg_catalog\.setval\('(?:[^'.]+\.)?\"?([A-Za-z_0-9]+)_id_seq\"?', ([0-9]+), (true|false)\);")
-_VERSION = re.compile(rb"INSERT INTO " + _NAME + rb" \(app, name, applied\) VALUES \('smart_cron', '([0-9a-z_]+)', '[^']*'\);")
+_SEQUENCE = re.compile(
+    rb"SELECT pg_catalog\.setval\('(?:[^'.]+\.)?\"?([A-Za-z_0-9]+)_id_seq\"?', ([0-9]+), (true|false)\);"
+)
+_VERSION = re.compile(
+    rb"INSERT INTO " + _NAME + rb" \(app, name, applied\) VALUES \('smart_cron', '([0-9a-z_]+)', '[^']*'\);"
+)
 _KINDS = re.compile(
     rb"(?:SET [a-z_]+ = [^;]*;|SELECT pg_catalog\.set_config\('search_path', '', false\);|(?:CREATE|ALTER|COMMENT ON"
     rb"|GRANT|REVOKE|SECURITY LABEL) |DROP [A-Z ]+ IF EXISTS |DELETE FROM [a-z_.]*django_migrations WHERE app ="

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from smart_cron.core.backup import TABLES, Contents, Drill, RefusedBackupError, TableSum
-from smart_cron.core.errors import DatabaseError, DatabaseUnavailableError, SchemaError
+from smart_cron.core.errors import DatabaseError, DatabaseUnavailableError
 from smart_cron.core.ports.backups import LineSource
 from smart_cron.store import schema
 from smart_cron.store.backups.events import Counter, Event, Foreign, Rows, Sums, Table, Version, summed
@@ -113,8 +113,10 @@ class Place:
             return
         live = schema.applied_migrations(self._live)
         if self._migrations in ((), tuple(live)):
+            there = schema.tables_there(self._live)
             for table in TABLES:
-                self.make_like_live(table)
+                if table in there:
+                    self.make_like_live(table)
         else:
             schema.make_tables(self.session, self._migrations)
         self._columns = {}
@@ -131,7 +133,7 @@ class Place:
         unknown = [name for name in event.columns if name not in self._known(event.table)]
         if unknown:
             raise RefusedBackupError(
-                f"{event.table} has the column '{unknown[0]:.60}' there, which it has neither in this version nor here.",
+                f"{event.table} has the column '{unknown[0]:.60}', which it has neither in this version nor here.",
                 line=event.line,
                 remedy="It may be another program's table, or one that was altered by hand: add the column here first.",
             )
@@ -206,5 +208,3 @@ def looked_through(read: Read, source: LineSource) -> Contents:
     if not sums.rows:
         raise nothing_of_ours(list(foreign))
     return Contents(tables=sums.tables(), migrations=tuple(sorted(migrations)), foreign=tuple(foreign))
-
-

@@ -1,4 +1,4 @@
-"""A scratch place on PostgreSQL: a schema of its own in the same database, so that rows can go over in a transaction."""
+"""A scratch place on PostgreSQL: a schema of its own in the same database, so that rows go over in a transaction."""
 
 from __future__ import annotations
 

@@ -8,8 +8,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from smart_cron.core.backup import Contents, Dumped
+from smart_cron.core.backup import Contents, Dumped, RefusedBackupError
 from smart_cron.core.ports.backups import LineSource, Scratch
+from smart_cron.store import schema
 from smart_cron.store.session import Session
 
 # A server that works through a large table may say nothing for a while.
@@ -30,9 +31,19 @@ class Source:
     def dump(self, tables: Sequence[str], write: Callable[[bytes], object], folder: Path) -> Dumped:
         """Write these tables as SQL text, all of one moment; what has to lie on disk meanwhile, in *folder*."""
         dumped: Dumped = self._part("dump").dump(
-            self._session, tables, write, folder=folder, stall_seconds=self._stall_seconds
+            self._session, self._there(tables), write, folder=folder, stall_seconds=self._stall_seconds
         )
         return dumped
+
+    def _there(self, tables: Sequence[str]) -> list[str]:
+        """Return those that the tables' version has. One that is missing although its version has it is told."""
+        there = schema.tables_there(self._session)
+        missing = [name for name in tables if name not in there]
+        if missing and schema.known_migrations() <= set(schema.applied_migrations(self._session)):
+            raise RefusedBackupError(
+                f"the table {missing[0]} is not there any more.", remedy="Restore it: smart-cron backup restore --table"
+            )
+        return [name for name in tables if name in there]
 
     def look(self, source: LineSource) -> Contents:
         """Read a dump to its end and restore nothing."""

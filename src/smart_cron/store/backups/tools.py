@@ -31,7 +31,7 @@ def program(names: Sequence[str], *, package: str) -> str:
 
 @contextmanager
 def secret_file(text: str) -> Iterator[int]:
-    """Have a file that is nowhere on disk and that nobody else can open; yield its descriptor, for a child to inherit."""
+    """Have a file that is nowhere on disk and that nobody else can open; yield its descriptor, for a child."""
     descriptor = os.memfd_create("smart-cron", os.MFD_CLOEXEC)
     try:
         # Clients pass over a file of passwords that others could read.
@@ -110,4 +110,6 @@ def _failure(program_path: str, code: int, words: bytes, secret: str) -> Refused
     if secret:
         text = text.replace(secret, "***")
     name = os.path.basename(program_path)
-    return RefusedBackupError(f"{name} failed: {text.rstrip('.')}.", remedy="docs/backups.md lists the rights it needs.")
+    return RefusedBackupError(
+        f"{name} failed: {text.rstrip('.')}.", remedy="docs/backups.md lists the rights it needs."
+    )

@@ -13,6 +13,7 @@ from pathlib import Path
 import smart_cron
 from benchmarks import (
     alerts,
+    backups,
     claims,
     cleanup,
     failover,
@@ -46,6 +47,7 @@ BENCHMARKS: Mapping[str, Measure] = {
     "cleanup": cleanup.measure,
     "reports": reports.measure,
     "move": move.measure,
+    "backups": backups.measure,
 }
 
 

@@ -44,6 +44,25 @@ CREATE PROCEDURE wp_p() SELECT "; DROP TABLE smart_cron_alerts;";
 CREATE EVENT wp_e ON SCHEDULE EVERY 1 YEAR DO DELETE FROM wp_posts WHERE title = 'x';
 CREATE TRIGGER wp_t BEFORE INSERT ON wp_posts FOR EACH ROW SET NEW.title = TRIM(NEW.title);
 """
+STORED = {
+    "sqlite": [
+        """CREATE TRIGGER smart_cron_test_trigger BEFORE DELETE ON smart_cron_audit_log WHEN OLD.id < 0
+        BEGIN SELECT RAISE(ABORT, 'it''s not to be changed; no'); SELECT 1;
+        END"""
+    ],
+    "mariadb": [
+        """CREATE TRIGGER smart_cron_test_trigger BEFORE DELETE ON smart_cron_audit_log FOR EACH ROW
+        BEGIN IF OLD.id < 0 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'it''s; no'; END IF; END""",
+        """CREATE PROCEDURE smart_cron_test_procedure(days INT)
+        BEGIN DELETE FROM smart_cron_alerts WHERE id < 0; SELECT 'a;b\n;;x'; END""",
+    ],
+    "postgresql": [
+        """CREATE FUNCTION smart_cron_test_function() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'it''s; no'; END $$""",
+        """CREATE TRIGGER smart_cron_test_trigger BEFORE DELETE ON smart_cron_audit_log
+        FOR EACH ROW WHEN (OLD.id < 0) EXECUTE FUNCTION smart_cron_test_function()""",
+    ],
+}
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
@@ -354,6 +373,30 @@ def test_a_table_that_somebody_dropped_comes_back(filled: Scene, keeper: Keeper)
     restore(keeper, filled.store.holds, plan_restore(keeper, backup), actor="test", save=False)
 
     assert rows_of(filled.store) == before
+
+
+def test_views_and_triggers_of_ours_are_dumped_and_passed_over(filled: Scene, keeper: Keeper, database: str) -> None:
+    filled.sql("CREATE VIEW smart_cron_test_view AS SELECT task_name FROM smart_cron_tasks_config WHERE id > 0")
+    for statement in STORED[database]:
+        filled.sql(statement)
+    try:
+        before = rows_of(filled.store)
+        backup = taken(keeper)
+        assert "smart_cron_test_view" in text_of(backup)
+        assert "smart_cron_test_trigger" in text_of(backup)
+
+        contents = plan_restore(keeper, backup).contents
+
+        assert contents.foreign == ()
+        assert contents.tables == backup.tables
+        assert rows_of(filled.store) == before
+    finally:
+        filled.sql("DROP VIEW smart_cron_test_view")
+        on = " ON smart_cron_audit_log" if database == "postgresql" else ""
+        filled.sql(f"DROP TRIGGER smart_cron_test_trigger{on}")
+        routine = {"mariadb": "PROCEDURE smart_cron_test_procedure", "postgresql": "FUNCTION smart_cron_test_function"}
+        if database in routine:
+            filled.sql(f"DROP {routine[database]}")
 
 
 def test_from_a_dump_of_a_whole_shared_database_our_tables_are_taken(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
@@ -19,8 +21,6 @@ from tests.servers import MariaDb
 
 from smart_cron.config import load_config
 from smart_cron.wiring import open_house, prepare
-
-from .disks import small_disk
 
 pytestmark = pytest.mark.slow
 PASSWORD = "canary-p4ss"
@@ -104,7 +104,7 @@ def test_a_tool_that_fails_is_told_in_its_own_words_and_alerted(cron: Cron) -> N
     done = cron.call("backup", "create")
 
     assert done.returncode == 1
-    assert b"mariadb-dump failed: mysqldump: Got errno 28 on write" in done.stderr
+    assert b"mariadb-dump failed: mariadb-dump: Got errno 32 on write mysqldump: Got errno 28 on write." in done.stderr
     assert cron.files() == []
     (failed,) = cron.backups()
     assert (failed["status"], failed["is_there"]) == ("failed", False)
@@ -215,26 +215,34 @@ def test_a_user_that_may_only_read_takes_a_backup_that_is_unverified(cron: Cron,
     assert backup["status"] == "unverified"
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", size="1m") as disk:
-        environ = {
-            "SMART_CRON_HOME": str(tmp_path / "home"),
-            "SMART_CRON_TIME_ZONE": "UTC",
-            "SMART_CRON_BACKUP_DIR": disk.folder("backups"),
-        }
-        config = load_config(environ)
-        prepare(config)
-        with closing(open_house(config)) as house:
-            insert = "INSERT INTO smart_cron_executions (task_id, task_name, stdout_output) VALUES (1, 'x', %s)"
-            house.store.session.execute(insert, [os.urandom(1_500_000).hex()])
-        cron = Cron(tmp_path / "home")
-        cron.settings = {"SMART_CRON_BACKUP_DIR": environ["SMART_CRON_BACKUP_DIR"]}
+@pytest.mark.parametrize(
+    ("size", "status", "left"), [("1m", "failed", 0), ("5500k", "failed", 0), ("8m", "unverified", 1)]
+)
+def test_a_full_disk_is_told_and_leaves_nothing_half(size: str, status: str, left: int, tmp_path: Path) -> None:
+    """Where the copy finds no room, where the packed file finds none, and where only the trial finds none."""
+    folder = tmp_path / "backups"
+    folder.mkdir(mode=0o750)
+    cron = Cron(tmp_path / "home")
+    cron.settings = {"SMART_CRON_BACKUP_DIR": str(folder)}
+    config = load_config(cron.environment)
+    prepare(config)
+    with closing(open_house(config)) as house:
+        insert = "INSERT INTO smart_cron_executions (task_id, task_name, stdout_output) VALUES (1, 'x', %s)"
+        house.store.session.execute(insert, [os.urandom(1_800_000).hex()])
+    # In a name space of its own, and a user's where somebody may not mount.
+    words = f"mount -t tmpfs -o size={size},mode=750 tmpfs {folder} && {shlex.join(cron.argv('backup', 'create'))}"
+    script = f"{words}; echo code $?; find {folder} -type f -name '*.gz' | wc -l; find {folder} -name '.*' | wc -l"
+    done = subprocess.run(
+        ["unshare", "--map-root-user", "--mount", "/bin/sh", "-c", script],
+        env=cron.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
-        done = cron.call("backup", "create")
-
-        assert done.returncode == 1
-        assert b"Make room" in done.stderr
-        assert list(Path(environ["SMART_CRON_BACKUP_DIR"]).iterdir()) == []
-        (failed,) = cron.backups()
-        assert failed["status"] == "failed"
-        assert json.loads(cron.sure("alert", "list", "--json"))[0]["subtype"] == "backup"
+    assert done.stdout.splitlines()[-3:] == ["code 1", str(left), "0"]
+    assert "Make room" in done.stderr
+    row = "SELECT status FROM smart_cron_backups"
+    with closing(sqlite3.connect(cron.home / "state" / "smart-cron.db")) as database:
+        assert database.execute(row).fetchall() == [(status,)]
+    assert json.loads(cron.sure("alert", "list", "--json"))[0]["subtype"] == "backup"

@@ -193,13 +193,18 @@ class Keeper:
         with open_plainly(Path(backup.path)) as file:
             if backup.sha256 and sha256_of(file) != backup.sha256:
                 raise RefusedBackupError(f"{backup.name} is damaged: it is not what was written, by its SHA-256.")
-            yield BoundedText(file, self._bounds(), declared=backup.text_bytes)
+            yield BoundedText(file, self._bounds(backup), declared=backup.text_bytes)
 
-    def _bounds(self) -> Bounds:
+    def _bounds(self, backup: Backup) -> Bounds:
         if self.source.database != "sqlite":
             return self.rules.bounds
         # What is restored lies in this folder, and takes about as much as its text.
         room = shutil.disk_usage(self.folder.path).free
+        if room < backup.text_bytes:
+            raise UnverifiableError(
+                f"there is no room to restore it into: {backup.text_bytes:,} bytes are needed, {room:,} are left.",
+                remedy=f"Make room in {self.folder.path}.",
+            )
         return replace(self.rules.bounds, text_bytes=min(self.rules.bounds.text_bytes, room))
 
     def _added_up(self, backup: Backup) -> Backup:

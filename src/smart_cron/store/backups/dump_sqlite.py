@@ -49,8 +49,8 @@ def _copied(session: Session, folder: Path) -> Iterator[sqlite3.Connection]:
     with TemporaryDirectory(prefix=".copy-", dir=folder) as place:
         path = os.path.join(place, "copy.db")
         with closing(sqlite3.connect(path, isolation_level=None)) as copy:
-            copy.execute("PRAGMA synchronous = OFF")
             try:
+                copy.execute("PRAGMA synchronous = OFF")
                 live.backup(copy, pages=-1)
             except sqlite3.Error as error:
                 raise RefusedBackupError(

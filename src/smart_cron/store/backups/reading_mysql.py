@@ -23,7 +23,8 @@ from smart_cron.store.backups.literals import MYSQL, rows_in, values_in
 _NAME = rb"`([^`\n]+)`"
 _IGNORED = re.compile(
     rb"/\*M?!999999\\- enable the sandbox mode \*/ ?|LOCK TABLES `[^`\n]+` (?:READ|WRITE);|UNLOCK TABLES;"
-    rb"|DROP (?:TABLE|VIEW) IF EXISTS `[^`\n]+`;|SET @[^;]*;|commit;|set autocommit=0;"
+    rb"|DROP (?:TABLE|VIEW) IF EXISTS `[^`\n]+`;|SET @[^;]*;|SET character_set_client = [@a-z0-9_]+;"
+    rb"|commit;|set autocommit=0;"
     # What a routine was made with, where that is not the database's own default.
     rb"|ALTER DATABASE `[^`\n]+` CHARACTER SET [a-z0-9_]+ COLLATE [a-z0-9_]+ ;"
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from smart_cron.core.backup import RefusedBackupError, TableSum
+from smart_cron.core.backup import RefusedBackupError, TableSum, UnverifiableError
 from smart_cron.store import setup
 from smart_cron.store.backups import dump_sqlite, reading_sqlite
 from smart_cron.store.backups.events import Counter, Rows
@@ -90,6 +90,7 @@ class SQLitePlace(Place):
             try:
                 self._raw.execute(sql)
             except sqlite3.Error as error:
+                self._require_room(error)
                 raise RefusedBackupError(f"rows contradict each other: {error}.") from None
         self._indexes.clear()
 
@@ -103,7 +104,14 @@ class SQLitePlace(Place):
         try:
             self._raw.execute(f'INSERT INTO "{rows.table}" ({columns}) VALUES {text}')
         except sqlite3.Error as error:
+            self._require_room(error)
             raise RefusedBackupError(f"a row of {rows.table} does not fit: {error}.", line=rows.line) from None
+
+    def _require_room(self, error: sqlite3.Error) -> None:
+        if "disk" in str(error):
+            raise UnverifiableError(
+                f"there is no room to restore it into ({error}).", remedy=f"Make room in {self._path.parent.parent}."
+            )
 
     def count_on(self, counter: Counter) -> None:
         known = self._raw.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", [counter.table]).fetchone()

@@ -216,7 +216,7 @@ def test_a_user_that_may_only_read_takes_a_backup_that_is_unverified(cron: Cron,
 
 
 @pytest.mark.parametrize(
-    ("size", "status", "left"), [("1m", "failed", 0), ("5500k", "failed", 0), ("8m", "unverified", 1)]
+    ("size", "status", "left"), [("1m", "failed", 0), ("4600k", "failed", 0), ("5500k", "unverified", 1)]
 )
 def test_a_full_disk_is_told_and_leaves_nothing_half(size: str, status: str, left: int, tmp_path: Path) -> None:
     """Where the copy finds no room, where the packed file finds none, and where only the trial finds none."""

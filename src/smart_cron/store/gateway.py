@@ -10,8 +10,8 @@ from smart_cron.core.ports import health as ports_health
 from smart_cron.core.ports import metrics as ports_metrics
 from smart_cron.core.ports.alerts import AlertStore
 from smart_cron.core.ports.audit import AuditStore, RevisionStore
-from smart_cron.core.ports.cleanup import CleanupBook, CleanupStore
 from smart_cron.core.ports.backups import BackupBook, BackupSource
+from smart_cron.core.ports.cleanup import CleanupBook, CleanupStore
 from smart_cron.core.ports.healing import HealingStore
 from smart_cron.core.ports.outbox import OutboxStore, TellingStore
 from smart_cron.core.ports.pings import PingStore

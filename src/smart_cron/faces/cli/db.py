@@ -80,6 +80,7 @@ def migrate(session: Session, /, *, no_backup: bool, php_time_zone: str | None, 
 def _say(sentence: str) -> None:
     click.echo(printable(sentence))
 
+
 def _is_behind(house: House) -> bool:
     try:
         house.store.database.check()

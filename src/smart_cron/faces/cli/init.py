@@ -85,6 +85,7 @@ def _print_grants(config: Config) -> None:
     for statement in statements_for(config):
         click.echo(statement)
 
+
 def _say(sentence: str | None) -> None:
     if sentence is not None:
         click.echo(printable(sentence))

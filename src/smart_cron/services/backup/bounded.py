@@ -29,10 +29,8 @@ class BoundedText:
 
     def __init__(self, file: BinaryIO, bounds: Bounds, *, declared: int = 0) -> None:
         size = os.fstat(file.fileno()).st_size
-        self._limit = min(bounds.text_bytes, max(_HARMLESS_BYTES, int(bounds.ratio * size)))
-        if declared:
-            # What a backup of ours unpacks to is known to the byte.
-            self._limit = min(self._limit, declared)
+        # What a backup of ours unpacks to is known to the byte.
+        self._limit = min(bounds.text_bytes, declared or max(_HARMLESS_BYTES, int(bounds.ratio * size)))
         self._text = gzip.GzipFile(fileobj=file, mode="rb")
         self.text_bytes = 0
 

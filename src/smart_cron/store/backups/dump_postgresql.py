@@ -26,11 +26,12 @@ def dump(
         session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         # The tool takes its time, and so does this session, which waits for it.
         session.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        session.execute("SET LOCAL statement_timeout = 0")
         snapshot = session.row("SELECT pg_export_snapshot()")
         assert snapshot is not None
         migrations = applied_migrations(session)
-        write(heads.head("postgresql", migrations, now=session.now(), schema=schema))
-        names = [f"--table={schema}.{name}" for name in (*tables, *_views(session))]
+        write(heads.head("postgresql", migrations, now=session.now(), schema=f'"{schema}"'))
+        names = [f'--table="{schema}".{name}' for name in (*tables, *_views(session))]
         _run(session, [f"--snapshot={snapshot[0]}", *names], write, stall_seconds)
         sums = sums_of(session, tables)
     return Dumped(server=str(version[0]) if version else "", migrations=tuple(migrations), tables=sums)

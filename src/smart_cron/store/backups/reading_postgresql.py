@@ -35,7 +35,7 @@ _VERSION = re.compile(
 )
 _KINDS = re.compile(
     rb"(?:SET [a-z_]+ = [^;]*;|SELECT pg_catalog\.set_config\('search_path', '', false\);|(?:CREATE|ALTER|COMMENT ON"
-    rb"|GRANT|REVOKE|SECURITY LABEL) |DROP [A-Z ]+ IF EXISTS |DELETE FROM [a-z_.]*django_migrations WHERE app ="
+    rb"|GRANT|REVOKE|SECURITY LABEL) |DROP [A-Z ]+ IF EXISTS |DELETE FROM [^ ;]*django_migrations WHERE app ="
     rb" 'smart_cron';|REFRESH MATERIALIZED VIEW )"
 )
 _TOKEN = re.compile(rb"'|\"|--|\$([A-Za-z_][A-Za-z_0-9]*)?\$|;\s*$")

@@ -32,6 +32,7 @@ _CREATE = re.compile(rb"CREATE TABLE (?:IF NOT EXISTS )?" + _NAME + rb" ?\(")
 _STORED = re.compile(rb"CREATE (?:TEMP |TEMPORARY )?(?:VIEW|TRIGGER) ")
 _INSERT = re.compile(rb"INSERT INTO " + _NAME + rb" ?(?:\(([^)]+)\) ?)?VALUES ?\n?")
 _STRING = re.compile(rb"'[^']*'")
+_CHUNK_BYTES = 500_000
 _CONSTRAINTS = ("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN")
 
 
@@ -128,16 +129,25 @@ class _Reader:
                 yield Rows(name, columns, rows, self._lines.number, named)
 
     def _rows(self, line: bytes, at: int) -> Iterator[list[bytes]]:
-        is_over = False
-        if at < len(line):
-            rows, is_over = rows_in(line, at, SQLITE, self._lines.refusal)
-            yield rows
+        """Yield the rows of a statement, some at a time: there may be one a line."""
+        gathered: list[bytes] = []
+        is_over, size = False, 0
         while not is_over:
-            following = next(self._texts, None)
-            if following is None:
-                raise self._lines.refusal("the file ends within a statement")
-            rows, is_over = rows_in(following, 0, SQLITE, self._lines.refusal)
-            yield rows
+            if at < len(line):
+                rows, is_over = rows_in(line, at, SQLITE, self._lines.refusal)
+                gathered += rows
+                size += len(line)
+            if is_over or size > _CHUNK_BYTES:
+                yield gathered
+                gathered, size = [], 0
+            if not is_over:
+                line, at = self._next_in_statement(), 0
+
+    def _next_in_statement(self) -> bytes:
+        following = next(self._texts, None)
+        if following is None:
+            raise self._lines.refusal("the file ends within a statement")
+        return following
 
     def _columns_of(self, name: str, found: re.Match[bytes]) -> tuple[str, ...]:
         if found[2] is not None:

@@ -23,6 +23,8 @@ from smart_cron.store.session import Session
 
 _OLD = "old_"
 _COMMIT_BYTES = 16_000_000
+# Less than the driver waits for an answer.
+_LOCK_SECONDS = 5
 _NEXT = re.compile(r" AUTO_INCREMENT=([0-9]+)")
 
 
@@ -163,13 +165,18 @@ class MySqlPlace(Place):
         self._session.close()
         # A table with triggers cannot change its schema; views find the new tables by their names.
         derived.drop(self._live)
+        # A RENAME that waits for a long transaction must not come about when nobody waits for it any more.
+        self._live.execute(f"SET SESSION lock_wait_timeout = {_LOCK_SECONDS}")
         try:
-            self._live.execute(f"RENAME TABLE {', '.join(self._renamed(table, here) for table in tables)}")
+            self._live.again(lambda: self._rename(tables, here))
         finally:
             left_out = derived.create(self._live)
         with self._live.transaction():
             note(self._live, tables, actor=actor, name=name)
         return left_out
+
+    def _rename(self, tables: Sequence[str], here: str) -> None:
+        self._live.execute(f"RENAME TABLE {', '.join(self._renamed(table, here) for table in tables)}")
 
     def _renamed(self, table: str, here: str) -> str:
         there = f"`{self._name}`."

@@ -20,6 +20,8 @@ from smart_cron.store.session import Session
 SCHEMA = "smart_cron_scratch"
 # "smart_cron" and one: the lock that says that somebody works there.
 _LOCK = 0x736D6373
+_EXCHANGE = "smart_cron_exchange"
+_PATIENCE_MILLISECONDS = 3_600_000
 
 
 @contextmanager
@@ -65,10 +67,7 @@ class PostgreSqlPlace(Place):
 
     def __init__(self, live: Session) -> None:
         super().__init__(live, reading_postgresql.read)
-        options = dict(live.connection.settings_dict["OPTIONS"])
-        options["options"] = f"{options['options']} -c search_path={SCHEMA} -c statement_timeout=0"
-        setup.derive(ALIAS, source=live.alias, OPTIONS=options)
-        self._session = Session(ALIAS)
+        self._session = _patient(live, ALIAS, f"-c search_path={SCHEMA}")
         self._indexes: list[str] = []
 
     @property
@@ -124,6 +123,17 @@ class PostgreSqlPlace(Place):
     def take_place(self, tables: Sequence[str], *, actor: str, name: str) -> list[str]:
         """Put the rows in the place of the live ones, in one transaction."""
         here = str((self._live.row("SELECT current_schema()") or ("public",))[0])
-        with self._live.transaction():
-            self._live.execute("SET LOCAL statement_timeout = 0")
-            return exchange_by_rows(self._live, f"{SCHEMA}.", f"{here}.", tables, actor=actor, name=name)
+        session = _patient(self._live, _EXCHANGE, "")
+        try:
+            return exchange_by_rows(session, f"{SCHEMA}.", f'"{here}".', tables, actor=actor, name=name)
+        finally:
+            session.close()
+
+
+def _patient(live: Session, alias: str, options: str) -> Session:
+    """Return a session that has all the time that indexes and many rows take."""
+    entry = dict(live.connection.settings_dict["OPTIONS"])
+    entry["options"] = f"{entry['options']} -c statement_timeout=0 {options}"
+    entry["tcp_user_timeout"] = _PATIENCE_MILLISECONDS
+    setup.derive(alias, source=live.alias, OPTIONS=entry)
+    return Session(alias)

@@ -84,8 +84,10 @@ class SQLitePlace(Place):
         for name, sql in rows.fetchall():
             self._raw.execute(f'DROP INDEX "{name.decode()}"')
             self._indexes.append(sql.decode())
+        self._raw.execute("BEGIN")
 
     def after_rows(self) -> None:
+        self._raw.execute("COMMIT")
         for sql in self._indexes:
             try:
                 self._raw.execute(sql)

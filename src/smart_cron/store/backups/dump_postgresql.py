@@ -13,6 +13,7 @@ from smart_cron.store.schema import applied_migrations
 from smart_cron.store.session import Session
 
 _PACKAGE = "postgresql-client"
+_CHUNK_BYTES = 500_000
 
 
 def dump(
@@ -56,11 +57,17 @@ def sums_of(session: Session, tables: Sequence[str]) -> dict[str, TableSum]:
 
 def _add_up(session: Session, sql: str, sums: Sums, table: str) -> None:
     raw: Any = session.connection.connection
-    rest = b""
+    parts: list[bytes] = []
+    size = 0
     with raw.cursor() as cursor, cursor.copy(sql) as copy:
         for data in copy:
-            *rows, rest = (rest + bytes(data)).split(b"\n")
-            sums.add(table, rows)
+            parts.append(bytes(data))
+            size += len(data)
+            if size > _CHUNK_BYTES:
+                *rows, rest = b"".join(parts).split(b"\n")
+                sums.add(table, rows)
+                parts, size = [rest], len(rest)
+    sums.add(table, b"".join(parts).split(b"\n")[:-1])
 
 
 def columns_of(session: Session, table: str) -> dict[str, bool]:

@@ -32,7 +32,8 @@ def scratch(live: Session, *, folder: Path, stall_seconds: float) -> Iterator[SQ
 
 
 def _opened(live: Session, path: Path) -> Iterator[SQLitePlace]:
-    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+    # No statement is ever the same as another one, and each is as long as the rows in it: none is to be kept.
+    with closing(sqlite3.connect(path, isolation_level=None, cached_statements=0)) as raw:
         # Whatever becomes of this machine, the file is of no use afterwards.
         raw.execute("PRAGMA journal_mode = OFF")
         raw.execute("PRAGMA synchronous = OFF")

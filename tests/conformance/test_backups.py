@@ -117,7 +117,7 @@ def rows_of(store: Store, tables: tuple[str, ...] = TABLES) -> Rows:
     return {
         table: store.session.rows(f"SELECT * FROM {table} ORDER BY id")
         for table in tables
-        if table not in ("smart_cron_backups", "smart_cron_audit_log", "smart_cron_holds")
+        if table not in ("smart_cron_backups", "smart_cron_audit_log", "smart_cron_audit_head", "smart_cron_holds")
     }
 
 

@@ -20,6 +20,7 @@ TABLES = (
     "smart_cron_skipped_slots",
     "smart_cron_alerts",
     "smart_cron_audit_log",
+    "smart_cron_audit_head",
     "smart_cron_health_checks",
     "smart_cron_metrics",
     "smart_cron_rate_limits",
@@ -31,6 +32,8 @@ TABLES = (
 )
 # What people define: the specification's own table, and jobs elsewhere that report here.
 CONFIG_TABLES = TABLES[:2]
+# Where the audit log ends stands in a table of its own: they are restored together or not at all.
+AUDIT = TABLES[6:8]
 # What says which version made the tables; it may be shared with other programs, so only our rows of it are ours.
 VERSIONS = "django_migrations"
 LATEST = "latest.sql.gz"

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from smart_cron.config import load_config
 from smart_cron.core.backup import BackupKind, BackupReason, file_name
-from smart_cron.wiring import House
+from smart_cron.wiring import House, open_house
 
 from .conftest import Call, Result
 
@@ -176,21 +177,19 @@ def test_a_damaged_database_is_moved_away_and_restored(call: Call, made: dict[st
     assert made["status"] == "verified"
 
 
-def test_tables_are_saved_before_a_migration(call: Call, made: dict[str, Any], house: House) -> None:
-    house.store.session.execute("DELETE FROM django_migrations WHERE name LIKE '0002%%'")
-    house.store.session.execute("DROP TABLE smart_cron_task_revisions")
-    for column in ("label", "node", "reason"):
-        house.store.session.execute(f"ALTER TABLE smart_cron_backups DROP COLUMN {column}")
-    for column in ("previous_hash", "row_hash"):
-        house.store.session.execute(f"ALTER TABLE smart_cron_audit_log DROP COLUMN {column}")
-    house.store.session.execute("DROP INDEX smart_cron_executions_fails")
+def test_tables_are_saved_before_a_migration(call: Call, home: Path) -> None:
+    from smart_cron.store.schema import make_tables
+
+    for path in (home / "state").glob("smart-cron.db*"):
+        path.unlink()
+    house = open_house(load_config(), check_schema=False)
+    make_tables(house.store.session, ["0001_initial"])
     house.close()
 
     done = call("db", "migrate")
 
     assert done.code == 0, done.err
     assert "saved the tables as they were: " in done.out
-    (saved,) = [each for each in call("backup", "list", "--json").document if each["reason"] == "migration"]
-    assert (saved["status"], saved["migrations"]) == ("verified", ["0001_initial"])
-    assert made["status"] == "verified"
+    (saved,) = call("backup", "list", "--json").document
+    assert (saved["reason"], saved["status"], saved["migrations"]) == ("migration", "verified", ["0001_initial"])
     assert call("db", "migrate").out == "The tables were up to date already.\n"

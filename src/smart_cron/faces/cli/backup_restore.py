@@ -91,7 +91,7 @@ def _say_what_is_replaced(plan: Plan, *, quiet: bool, dry_run: bool) -> None:
         click.echo("No sum is known of this file: that it is what was written, nobody can tell.", err=quiet)
     click.echo(f"{'Would replace' if dry_run else 'To be replaced'} by {printable(plan.backup.name)}:", err=quiet)
     for name in plan.tables:
-        rows = counted(plan.contents.tables[name].rows, "row")
+        rows = counted(plan.contents.tables[name].rows if name in plan.contents.tables else 0, "row")
         click.echo(f"  {name}: {rows}", err=quiet)
     if plan.contents.foreign:
         named = printable(", ".join(plan.contents.foreign), limit=500)

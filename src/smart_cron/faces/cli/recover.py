@@ -102,7 +102,7 @@ def _backup(house: House, actor: str, name: str | None, *, dry_run: bool) -> Ite
     is_empty = house_to_restore_into(house, dry_run=dry_run)
     keeper = keeper_of(house)
     plan = plan_restore(keeper, keeper.find(name))
-    rows = sum(plan.contents.tables[table].rows for table in plan.tables)
+    rows = sum(each.rows for each in plan.contents.tables.values())
 
     def put_in_place() -> str:
         done = restore(keeper, house.store.holds, plan, actor=actor, save=not is_empty)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from smart_cron.core.backup import (
+    AUDIT,
     TABLES,
     Backup,
     BackupKind,
@@ -60,7 +61,8 @@ def plan_restore(keeper: Keeper, backup: Backup, *, tables: Sequence[str] = ()) 
             f"{backup.name} does not hold {missing[0]}.",
             remedy="'smart-cron backup restore --dry-run' says what it holds.",
         )
-    return Plan(backup=backup, tables=wanted, contents=contents)
+    together = (*wanted, *AUDIT) if not set(AUDIT).isdisjoint(wanted) else wanted
+    return Plan(backup=backup, tables=tuple(dict.fromkeys(together)), contents=contents)
 
 
 def restore(keeper: Keeper, holds: HoldStore, plan: Plan, *, actor: str, save: bool = True) -> Restored:

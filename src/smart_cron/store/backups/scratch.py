@@ -163,14 +163,18 @@ class Place:
         from smart_cron.store.audit import Audit
         from smart_cron.store.plans import Plans
         from smart_cron.store.releases import Releases
+        from smart_cron.store.revisions import Revisions
         from smart_cron.store.tasks import Tasks
 
         session = self.session
         releases = Releases(session)
-        plans = Plans(session, releases)
+        revisions = Revisions(session, Audit(session))
+        plans = Plans(session, releases, revisions)
         self._read_only(on=True)
         try:
-            tasks = Tasks(session, releases, plans, Audit(session), Alerts(session))
+            tasks = Tasks(
+                session, releases, plans=plans, audit=Audit(session), alerts=Alerts(session), revisions=revisions
+            )
             return Drill(due=len(tasks.due(now=now, limit=_DUE_LIMIT)), next_due_at=plans.next_due_at())
         finally:
             self._read_only(on=False)

@@ -39,6 +39,7 @@ CHECKS = {
     "clock",
     "undelivered_alerts",
     "backup_age",
+    "holds",
 }
 # What a machine under test may be short of says nothing of us.
 ROOMY = {

@@ -24,7 +24,7 @@ from smart_cron.core.backup import (
     file_name,
 )
 from smart_cron.core.backup_retention import BackupRetention, to_prune
-from smart_cron.core.errors import DatabaseError, DatabaseUnavailableError, SchemaError, SmartCronError
+from smart_cron.core.errors import DatabaseError, SmartCronError
 from smart_cron.core.ports import Clock, Log
 from smart_cron.core.ports.alerts import AlertStore
 from smart_cron.core.ports.backups import BackupBook, BackupSource, Scratch
@@ -222,10 +222,12 @@ class Keeper:
             self.log.info("Backup verified", backup=backup.name, bytes=backup.size_bytes)
         else:
             self.log.error(f"Backup {backup.status}", backup=backup.name, reason=backup.error)
-        # Tables that wait for a migration may not take it; what stands beside the file does.
-        with suppress(DatabaseUnavailableError, SchemaError):
+        try:
             self.book.enter(backup)
             self._ring(backup)
+        except DatabaseError as fault:
+            # The server is gone, tables wait for a migration, or this account may only read: the file beside tells it.
+            self.log.warning("Backup not entered in the database", backup=backup.name, reason=fault.message)
 
     def _ring(self, backup: Backup) -> None:
         cause = Cause(alert_type=AlertType.SYSTEM_HEALTH, subtype=SUBTYPE, node=self.rules.node)

@@ -60,7 +60,7 @@ def server() -> Iterator[MariaDb]:
     with MariaDb() as made:
         made.run_sql(
             f"""CREATE DATABASE cron; CREATE USER owner@localhost IDENTIFIED BY '{PASSWORD}';
-            GRANT ALL ON cron.* TO owner@localhost; GRANT ALL ON `cron\\_scratch`.* TO owner@localhost;
+            GRANT ALL ON cron.* TO owner@localhost; GRANT ALL ON `smart\\_cron\\_verify%`.* TO owner@localhost;
             CREATE USER plain@localhost IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON cron.* TO plain@localhost;
             CREATE USER reader@localhost IDENTIFIED BY '{PASSWORD}'; GRANT SELECT ON cron.* TO reader@localhost;"""
         )
@@ -186,7 +186,7 @@ def test_without_the_right_to_a_scratch_database_a_backup_is_unverified_and_the_
 
     done = cron.call("backup", "create")
 
-    grant = "GRANT ALL PRIVILEGES ON `cron\\_scratch`.* TO 'plain'@'localhost';"
+    grant = "GRANT ALL PRIVILEGES ON `smart\\_cron\\_verify\\_cron`.* TO 'plain'@'localhost';"
     assert done.returncode == 1
     assert grant in done.stderr.decode()
     (backup,) = cron.backups()

@@ -19,6 +19,7 @@ from smart_cron.store.backups.events import Counter, Rows, Sums, summed
 from smart_cron.store.backups.exchange import make_fit, note
 from smart_cron.store.backups.scratch import ALIAS, Place
 from smart_cron.store.faults import told_in_ours
+from smart_cron.store.grants import SCRATCH
 from smart_cron.store.session import Session
 
 _OLD = "old_"
@@ -32,7 +33,7 @@ _NEXT = re.compile(r" AUTO_INCREMENT=([0-9]+)")
 def scratch(live: Session, *, folder: Path, stall_seconds: float) -> Iterator[MySqlPlace]:
     """Open an empty place."""
     del folder  # Nothing has to lie on disk.
-    name = f"{str(live.connection.settings_dict['NAME'])[:50]}_scratch"
+    name = f"{SCRATCH}_{live.connection.settings_dict['NAME']}"[:64]
     lock = f"smart_cron scratch {name}"[:64]
     if (live.row("SELECT GET_LOCK(%s, 0)", [lock]) or (0,))[0] != 1:
         raise UnverifiableError("another backup is being restored for a trial on this server.", remedy="Try later.")

@@ -10,7 +10,6 @@ from pathlib import Path
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """`runs` is tasks due at once in a throughput repeat, `rows` executions of a long history.
-    """`runs` is tasks due at once in a throughput repeat, `rows` old runs in a cleanup one, and runs in a backup.
 
     `quick` makes everything as small as it can be.
     """

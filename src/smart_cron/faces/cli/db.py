@@ -45,12 +45,9 @@ def db() -> None:
 def migrate(session: Session, /, *, no_backup: bool, php_time_zone: str | None, dry_run: bool) -> None:
     """Bring the tables up to date.
 
-    Running tasks are not touched. Views and routines are made anew each time. Tables of the original PHP system are
-    taken over, with every row; they stay as they were under the names <name>_php. With [database] migrate_url this is
-    done by an account of its own.
-    Tables that are there are saved first; running tasks are not touched. Tables of the original PHP system are taken
-    over, with every row; they stay as they were under the names <name>_php. With [database] migrate_url this is done
-    by an account of its own.
+    Tables that are there are saved first; running tasks are not touched. Views and routines are made anew each time.
+    Tables of the original PHP system are taken over, with every row; they stay as they were under the names
+    <name>_php. With [database] migrate_url this is done by an account of its own.
     """
     if dry_run:
         with session.house(check_schema=False) as house:
@@ -63,13 +60,11 @@ def migrate(session: Session, /, *, no_backup: bool, php_time_zone: str | None, 
         read_zone(php_time_zone)
     not_made: list[str] = []
     with session.house(check_schema=False) as house:
-        adoption = Adoption(backup=None, without_backup=no_backup, zone=php_time_zone, say=_say)
-        names = bring_up_to_date(house.config, adoption, actor=session.actor, not_made=not_made.append)
         if not no_backup and _is_behind(house):
             _save(house)
         # What was to be saved has been, the tables of a PHP system included.
         adoption = Adoption(backup=None, without_backup=True, zone=php_time_zone, say=_say)
-        names = bring_up_to_date(house.config, adoption, actor=session.actor)
+        names = bring_up_to_date(house.config, adoption, actor=session.actor, not_made=not_made.append)
     for name in names:
         click.echo(f"applied {name}")
     click.echo("The tables are up to date." if names else "The tables were up to date already.")

@@ -13,6 +13,7 @@ from pathlib import Path
 import smart_cron
 from benchmarks import (
     alerts,
+    backups,
     claims,
     cleanup,
     failover,
@@ -46,6 +47,7 @@ BENCHMARKS: Mapping[str, Measure] = {
     "cleanup": cleanup.measure,
     "reports": reports.measure,
     "move": move.measure,
+    "backups": backups.measure,
 }
 
 
@@ -74,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("benchmark", nargs="?", default="all", choices=[*BENCHMARKS, "all"])
     parser.add_argument("--repeats", type=int, default=5, help="interleaved repeats, whose medians are shown (5)")
     parser.add_argument("--runs", type=int, default=2_000, help="tasks due at once in each throughput repeat (2000)")
-    parser.add_argument("--rows", type=int, default=1_000_000, help="runs of the past for cleanup, reports (1000000)")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="runs for cleanup, reports, backups (1000000)")
     parser.add_argument("--database", default="all", choices=[*NAMES, "all"])
     parser.add_argument("--json", action="store_true", help="print all values instead of a table")
     parser.add_argument("--quick", action="store_true", help="only show that it works: the figures mean nothing")

@@ -72,6 +72,12 @@ def require_closed_to_others(config: Config) -> None:
         raise ConfigError(problems, remedy="Others could have planted something there: look before you mend it so.")
 
 
+def sqlite_file(config: Config) -> Path | None:
+    """Return the database's file, or None where it is a server's."""
+    parts = urlsplit(config.database_url)
+    return Path("/" + unquote(parts.path).lstrip("/")) if parts.scheme == "sqlite" else None
+
+
 def make_database_file(config: Config) -> None:
     """Let a SQLite file be for this user and group alone; SQLite itself would go by the umask (SECURITY 35)."""
     make_file_of(config.database_url)

@@ -670,7 +670,7 @@ def test_a_task_runner_that_is_down_is_started(node: Node) -> None:
     ("words", "code", "said"),
     [
         (("recover",), 2, b"--yes"),
-        (("recover", "--from", "x.sql.gz"), 1, b"there are no backup commands yet"),
+        (("recover", "--from", "x.sql.gz", "--yes"), 1, b"there is no backup 'x.sql.gz'"),
     ],
 )
 def test_recover_says_what_it_cannot_do(node: Node, words: tuple[str, ...], code: int, said: bytes) -> None:

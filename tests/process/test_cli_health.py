@@ -17,7 +17,7 @@ from tests.servers import MariaDb, PostgreSql, Server
 
 from smart_cron import SmartCronHealth
 from smart_cron.config import load_config
-from smart_cron.core.builtin import CLEANUP, HEALTH
+from smart_cron.core.builtin import BACKUP, CLEANUP, HEALTH
 from smart_cron.wiring import open_house
 
 pytestmark = pytest.mark.slow
@@ -38,6 +38,8 @@ CHECKS = {
     "nodes",
     "clock",
     "undelivered_alerts",
+    "backup_age",
+    "holds",
 }
 # What a machine under test may be short of says nothing of us.
 ROOMY = {
@@ -96,7 +98,7 @@ def ward(tmp_path: Path) -> Iterator[Ward]:
     ward = Ward(tmp_path / "home")
     ward.sure("init")
     # Without a task nobody misses a master.
-    ward.sure("task", "disable", HEALTH, CLEANUP)
+    ward.sure("task", "disable", HEALTH, CLEANUP, BACKUP)
     yield ward
     ward.close()
 

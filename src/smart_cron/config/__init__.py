@@ -30,6 +30,7 @@ from pydantic_settings import (
 from pydantic_settings.exceptions import SettingsError
 
 from smart_cron.config.alerting import AlertsConfig, ChannelConfig, SmtpConfig
+from smart_cron.config.backup import BackupConfig
 from smart_cron.config.faults import PREFIX as PREFIX
 from smart_cron.config.faults import OpenSettingsError, unfit
 from smart_cron.config.health import HealthConfig
@@ -98,6 +99,7 @@ class Config(BaseSettings):
     health: HealthConfig = HealthConfig()
     metrics: MetricsConfig = MetricsConfig()
     retention: RetentionConfig = RetentionConfig()
+    backup: BackupConfig = BackupConfig()
     web: WebConfig = WebConfig()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
 

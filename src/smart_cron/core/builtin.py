@@ -15,8 +15,11 @@ from smart_cron.core.task import Limits, OnMissed, OnOverlap, TaskDefinition
 ORIGIN = "builtin"
 HEALTH = "smart_cron_health"
 CLEANUP = "smart_cron_cleanup"
+BACKUP = "smart_cron_backup"
 # Name of the task: arguments of `smart-cron`.
-COMMANDS: Mapping[str, tuple[str, ...]] = MappingProxyType({HEALTH: ("health",), CLEANUP: ("cleanup",)})
+COMMANDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {HEALTH: ("health",), CLEANUP: ("cleanup",), BACKUP: ("backup", "create")}
+)
 DEFINITIONS = (
     TaskDefinition(
         name=HEALTH,
@@ -45,6 +48,21 @@ DEFINITIONS = (
         failure_threshold=1,
         limits=Limits(nice=10),
         # How long it takes is a matter of how much there is.
+        anomaly_tolerance=0.0,
+        origin=ORIGIN,
+    ),
+    TaskDefinition(
+        name=BACKUP,
+        description="Built in: takes a backup and proves it by a restore beside the live tables.",
+        shell_command="smart-cron backup create",
+        schedule="45 1 * * *",
+        priority=3,
+        timeout=timedelta(hours=4),
+        on_missed=OnMissed.LATEST,
+        on_overlap=OnOverlap.SKIP,
+        # A backup that failed raises an alert of its own, and so does the age of the last one that did not.
+        alert_on_failure=False,
+        limits=Limits(nice=10),
         anomaly_tolerance=0.0,
         origin=ORIGIN,
     ),

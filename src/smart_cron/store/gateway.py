@@ -10,6 +10,7 @@ from smart_cron.core.ports import health as ports_health
 from smart_cron.core.ports import metrics as ports_metrics
 from smart_cron.core.ports.alerts import AlertStore
 from smart_cron.core.ports.audit import AuditStore, RevisionStore
+from smart_cron.core.ports.backups import BackupBook, BackupSource
 from smart_cron.core.ports.cleanup import CleanupBook, CleanupStore
 from smart_cron.core.ports.healing import HealingStore
 from smart_cron.core.ports.outbox import OutboxStore, TellingStore
@@ -54,6 +55,8 @@ class Store:
     audit: AuditStore
     revisions: RevisionStore
     public: PublicStore
+    backups: BackupBook
+    backup_source: BackupSource
     session: Session
 
 
@@ -74,6 +77,8 @@ def _assembled(alias: str, timeout_seconds: float) -> Store:
     from smart_cron.store.alert_book import AlertBook
     from smart_cron.store.alerts import Alerts
     from smart_cron.store.audit_reads import AuditLog
+    from smart_cron.store.backups.book import Backups
+    from smart_cron.store.backups.source import Source
     from smart_cron.store.claims import Claims
     from smart_cron.store.cleanup import Cleanup
     from smart_cron.store.cleanup_book import CleanupNotes
@@ -137,5 +142,7 @@ def _assembled(alias: str, timeout_seconds: float) -> Store:
         audit=audit,
         revisions=revisions,
         public=PublicInterface(session),
+        backups=Backups(session),
+        backup_source=Source(session, timeout_seconds=timeout_seconds),
         session=session,
     )

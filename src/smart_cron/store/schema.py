@@ -12,7 +12,7 @@ from django.db.migrations.loader import MigrationLoader
 from smart_cron.core.errors import SchemaError
 from smart_cron.store import derived
 from smart_cron.store.adoption import php_system
-from smart_cron.store.faults import MIGRATE
+from smart_cron.store.faults import MIGRATE, told_in_ours
 from smart_cron.store.migration_lock import sole_migrator
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def check_tables(session: Session) -> None:
 def refuse_newer(session: Session) -> set[str]:
     """Raise SchemaError where a newer version made the tables; return the names of the migrations still missing."""
     applied = _applied(session)
-    known = {name for app, name in MigrationLoader(None).disk_migrations if app == APP}
+    known = known_migrations()
     newer = sorted(applied - known)
     if newer:
         raise SchemaError(
@@ -57,6 +57,23 @@ def refuse_newer(session: Session) -> set[str]:
             remedy="Upgrade Smart Cron, or restore an older backup.",
         )
     return known - applied
+
+
+def known_migrations() -> set[str]:
+    """Return the names of the migrations of this version."""
+    return {name for app, name in MigrationLoader(None).disk_migrations if app == APP}
+
+
+def tables_there(session: Session) -> set[str]:
+    """Return the names of the tables of ours that are there, however old."""
+    ours = {model._meta.db_table for model in apps.get_app_config(APP).get_models()}  # noqa: SLF001
+    with told_in_ours(""):
+        return ours & set(_tables(session))
+
+
+def has_tables(session: Session) -> bool:
+    """Whether any table of ours is there."""
+    return bool(tables_there(session))
 
 
 def migrate(session: Session, adoption: Adoption | None = None) -> list[str]:
@@ -92,6 +109,28 @@ def _migrate(session: Session) -> list[str]:
         executor.migrate(targets, plan=plan)
     session.not_made = tuple(derived.create(session))
     return [migration.name for migration, _ in plan]
+
+
+def make_missing(session: Session) -> list[str]:
+    """Make the tables that this version has and somebody dropped, empty; return their names."""
+    there = set(_tables(session))
+    models = apps.get_app_config(APP).get_models()
+    missing = [model for model in models if model._meta.db_table not in there]  # noqa: SLF001
+    for model in missing:
+        with told_in_ours(""), session.connection.schema_editor() as editor:
+            editor.create_model(model)
+    return [model._meta.db_table for model in missing]  # noqa: SLF001
+
+
+def make_tables(session: Session, migrations: Sequence[str]) -> None:
+    """Make the tables as they were after these migrations (all, where none are named), without views and routines."""
+    last = max(migrations or known_migrations())
+    MigrationExecutor(session.connection).migrate([(APP, last)])
+
+
+def applied_migrations(session: Session) -> list[str]:
+    """Return the names of the migrations that were applied, in order."""
+    return sorted(_applied(session))
 
 
 def _refuse_collisions(session: Session) -> None:

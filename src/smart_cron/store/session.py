@@ -276,6 +276,14 @@ class Session:
         schema.check_server(self)
         schema.check_tables(self)
 
+    def has_tables(self) -> bool:
+        """Whether any table of ours is there, however old."""
+        return schema.has_tables(self)
+
+    def make_missing_tables(self) -> list[str]:
+        """Make the tables that this version has and somebody dropped, empty; return their names."""
+        return schema.make_missing(self)
+
     def migrate(self, adoption: Adoption | None = None) -> list[str]:
         """Bring the tables up to date; return the names of the migrations applied.
 

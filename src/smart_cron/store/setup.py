@@ -46,6 +46,12 @@ def configure(
     _add(alias, entry)
 
 
+def derive(alias: str, *, source: str, **changes: Any) -> None:
+    """Make *alias* mean what *source* means, but for these changes to Django's entry."""
+    entry = {name: value for name, value in settings.DATABASES[source].items() if name not in ("TEST", "TIME_ZONE")}
+    _add(alias, {**entry, **changes})
+
+
 def _add(alias: str, entry: dict[str, Any]) -> None:
     global times_configured
     times_configured += 1

@@ -12,7 +12,6 @@ from functools import partial
 
 from smart_cron.config import Config
 from smart_cron.core.ports import Log
-from smart_cron.core.ports.cleanup import BackupPruning
 from smart_cron.core.retention import OldRows
 from smart_cron.core.zones import zone
 from smart_cron.logs.events import open_event_log
@@ -24,6 +23,7 @@ from smart_cron.services.cleanup.report import Done
 from smart_cron.services.cleanup.rows import Rows
 from smart_cron.taskrunner.runfile import list_runs
 from smart_cron.wiring import House, is_locked, open_lock
+from smart_cron.wiring.backups import prune_backups
 from smart_cron.wiring.mastering import engine_settings
 
 LOCK = "cleanup.lock"
@@ -100,23 +100,14 @@ def log_steps(house: House, *, dry_run: bool) -> list[Step]:
 
 
 def backup_steps(house: House, *, dry_run: bool) -> list[Step]:
-    """Return the step for old backups, once there is somebody who knows them."""
-    pruning = backup_pruning(house)
-    if pruning is None:
-        return []
+    """Return the step for old backups."""
 
     def prune(tell: Tell) -> Done:
-        count = pruning.prune(dry_run=dry_run)
+        count = len(prune_backups(house, dry_run=dry_run))
         tell(count)
         return Done(count=count)
 
     return [Step(name="backups", act=prune)]
-
-
-def backup_pruning(house: House) -> BackupPruning | None:
-    """Return who prunes backups; None while nobody does."""
-    del house
-    return None
 
 
 def run_files(config: Config) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import psutil
 
@@ -20,9 +20,10 @@ from smart_cron.core.health import Finding, Threshold
 from smart_cron.core.ports import Clock
 from smart_cron.engine.clock import SystemClock
 from smart_cron.engine.launcher import instant
-from smart_cron.home import exposed_directories
+from smart_cron.home import exposed_directories, sqlite_file
 from smart_cron.services.health import Examination, Probe, examine
 from smart_cron.services.health.checks import (
+    backup_age,
     certificate,
     clock,
     critical_failures,
@@ -152,6 +153,8 @@ def _of_system(ward: Ward) -> Iterator[Probe]:
     yield _asking_later(ward, clock.NAME, compared, node=node)
     unsent = timedelta(minutes=health.undelivered_minutes)
     yield _asking_later(ward, undelivered_alerts.NAME, partial(undelivered_alerts.look, facts, patience=unsent))
+    hours = Threshold(warning=config.backup.warning_hours, critical=config.backup.critical_hours, unit="hours")
+    yield _asking_later(ward, backup_age.NAME, partial(backup_age.look, store.backups, hours, now=now))
 
 
 def _asking(ward: Ward, name: str, look: Look, *, node: str | None = None) -> Probe:
@@ -195,12 +198,6 @@ def folders_of(config: Config) -> dict[str, Path]:
     }
     file = sqlite_file(config)
     return folders if file is None else {**folders, "database": file.parent}
-
-
-def sqlite_file(config: Config) -> Path | None:
-    """Return the database's file, or None where it is a server's."""
-    parts = urlsplit(config.database_url)
-    return Path("/" + unquote(parts.path).lstrip("/")) if parts.scheme == "sqlite" else None
 
 
 def certificates_of(config: Config) -> list[certificate.Watched]:

@@ -38,6 +38,7 @@ READING = {
     "audit list",
     "audit verify",
     "task diff",
+    "backup list",
 }
 CHANGING = {
     "init",
@@ -71,6 +72,10 @@ CHANGING = {
     "recover",
     "cleanup",
     "task rollback",
+    "backup create",
+    "backup verify",
+    "backup restore",
+    "backup prune",
 }
 OTHERS = {"completion", "dashboard", "service task-runner"}
 

@@ -82,10 +82,3 @@ class CleanupBook(Protocol):
 
     def done_since(self, at: datetime) -> datetime | None:
         """Return when a whole clean-up ended last, where that is not before *at*."""
-
-
-class BackupPruning(Protocol):
-    """Old backups, which whoever makes them knows best."""
-
-    def prune(self, *, dry_run: bool) -> int:
-        """Delete the backups whose time is over; return how many there were. Raise SmartCronError."""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from smart_cron.core.errors import SchemaError
+from smart_cron.core.backup import BackupStatus
+from smart_cron.core.errors import SchemaError, SmartCronError
 from smart_cron.faces.cli.documents import print_json
 from smart_cron.faces.cli.errors import FAILED, complain
 from smart_cron.faces.cli.lazy import LazyGroup
@@ -33,7 +34,7 @@ def db() -> None:
 
 
 @click.command()
-@click.option("--no-backup", is_flag=True, help="Take the PHP system over without a backup: you have made one.")
+@click.option("--no-backup", is_flag=True, help="Do not take a backup of the old tables first.")
 @click.option(
     "--php-time-zone",
     metavar="ZONE",
@@ -44,9 +45,9 @@ def db() -> None:
 def migrate(session: Session, /, *, no_backup: bool, php_time_zone: str | None, dry_run: bool) -> None:
     """Bring the tables up to date.
 
-    Running tasks are not touched. Views and routines are made anew each time. Tables of the original PHP system are
-    taken over, with every row; they stay as they were under the names <name>_php. With [database] migrate_url this is
-    done by an account of its own.
+    Tables that are there are saved first; running tasks are not touched. Views and routines are made anew each time.
+    Tables of the original PHP system are taken over, with every row; they stay as they were under the names
+    <name>_php. With [database] migrate_url this is done by an account of its own.
     """
     if dry_run:
         with session.house(check_schema=False) as house:
@@ -59,7 +60,10 @@ def migrate(session: Session, /, *, no_backup: bool, php_time_zone: str | None, 
         read_zone(php_time_zone)
     not_made: list[str] = []
     with session.house(check_schema=False) as house:
-        adoption = Adoption(backup=None, without_backup=no_backup, zone=php_time_zone, say=_say)
+        if not no_backup and _is_behind(house):
+            _save(house)
+        # What was to be saved has been, the tables of a PHP system included.
+        adoption = Adoption(backup=None, without_backup=True, zone=php_time_zone, say=_say)
         names = bring_up_to_date(house.config, adoption, actor=session.actor, not_made=not_made.append)
     for name in names:
         click.echo(f"applied {name}")
@@ -70,6 +74,29 @@ def migrate(session: Session, /, *, no_backup: bool, php_time_zone: str | None, 
 
 def _say(sentence: str) -> None:
     click.echo(printable(sentence))
+
+
+def _is_behind(house: House) -> bool:
+    try:
+        house.store.database.check()
+    except SchemaError:
+        return True
+    return False
+
+
+def _save(house: House) -> None:
+    from smart_cron.wiring.backups import save_before_migration
+
+    try:
+        backup = save_before_migration(house)
+    except SmartCronError as fault:
+        raise SmartCronError(
+            f"the tables could not be saved before: {fault.message}",
+            remedy=f"{fault.remedy} To do without: smart-cron db migrate --no-backup".strip(),
+        ) from None
+    if backup is not None:
+        state = "" if backup.status is BackupStatus.VERIFIED else f", which is {backup.status}: {backup.error}"
+        click.echo(printable(f"saved the tables as they were: {backup.path}{state}"))
 
 
 def _preview(house: House) -> str:

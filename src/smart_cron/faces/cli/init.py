@@ -9,6 +9,7 @@ import click
 
 from smart_cron.faces.cli.options import dry_run_option
 from smart_cron.faces.cli.session import Session, pass_session
+from smart_cron.faces.cli.text import printable
 
 if TYPE_CHECKING:
     from smart_cron.config import Config
@@ -34,6 +35,7 @@ def init(session: Session, /, *, user: str | None, dry_run: bool) -> None:
         _for_everyone(user, dry_run=dry_run)
         return
     from smart_cron.wiring import prepare
+    from smart_cron.wiring.backups import take_first_backup
     from smart_cron.wiring.builtin import enter_builtin_tasks
 
     config = session.config()
@@ -47,12 +49,14 @@ def init(session: Session, /, *, user: str | None, dry_run: bool) -> None:
     _print_grants(config)
     for sentence in enter_builtin_tasks(config):
         click.echo(sentence)
+    _say(take_first_backup(config))
     click.echo(f"Smart Cron is ready in {config.home}. 'smart-cron task add --help' says how to define a task.")
 
 
 def _for_everyone(user: str, *, dry_run: bool) -> None:
     from smart_cron.config import SYSTEM_FILE, load_config
     from smart_cron.installation import FOLDERS, prepare_for_everyone, require_installer
+    from smart_cron.wiring.backups import take_first_backup
     from smart_cron.wiring.builtin import enter_builtin_tasks
 
     if os.environ.get("SMART_CRON_HOME"):
@@ -68,6 +72,7 @@ def _for_everyone(user: str, *, dry_run: bool) -> None:
         click.echo(sentence)
     for sentence in enter_builtin_tasks(load_config()):
         click.echo(sentence)
+    _say(take_first_backup(load_config()))
     click.echo(f"Smart Cron is ready for everyone. Start it as its user: runuser -u {user} -- smart-cron master")
 
 
@@ -79,6 +84,11 @@ def _print_grants(config: Config) -> None:
 
     for statement in statements_for(config):
         click.echo(statement)
+
+
+def _say(sentence: str | None) -> None:
+    if sentence is not None:
+        click.echo(printable(sentence))
 
 
 def _missing(config: Config) -> list[str]:

@@ -32,6 +32,7 @@ COMMANDS = {
     "health": ("health:health", "Look whether the system is well, and say what to do where it is not."),
     "cleanup": ("cleanup:cleanup", "Delete what is older than the settings keep it, and compress old logs."),
     "doctor": ("doctor:doctor", "Say what this machine gives and what is wrong with it."),
+    "backup": ("backup:backup", "Take backups, prove them, and bring them back."),
     "db": ("db:db", "Create, update and check the tables."),
     "node": ("node:node", "Look at the nodes that share this database."),
     "recover": (

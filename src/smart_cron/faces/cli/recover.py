@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
 
-from smart_cron.core.errors import SmartCronError
 from smart_cron.core.node import Hold, HoldKind
 from smart_cron.faces.cli.documents import print_json
 from smart_cron.faces.cli.options import dry_run_option, json_option
@@ -43,7 +43,7 @@ class Taken:
 
 
 @click.command()
-@click.option("--from", "backup", metavar="BACKUP", help="Restore this backup first (comes with the backup commands).")
+@click.option("--from", "backup", metavar="BACKUP", help="Restore this backup first: a name, latest.sql.gz, or a path.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask: take every step.")
 @dry_run_option
 @json_option
@@ -54,15 +54,11 @@ def recover(session: Session, /, *, backup: str | None, yes: bool, dry_run: bool
     Settles what happened since the backup, heals what tasks say of running, counts failures anew, lets starts go on,
     and starts what is down. Each step says what it found and asks; all may be called again at any time.
     """
-    if backup is not None:
-        raise SmartCronError(
-            "there are no backup commands yet, so nothing can be restored from here.",
-            remedy="Restore the database with its own tools, then call 'smart-cron recover' without --from.",
-        )
     if not (yes or dry_run or sys.stdin.isatty()):
         raise click.UsageError("There is no terminal to ask at: give --yes, or --dry-run to look only.")
-    with session.house() as house:
-        taken = [_take(step, yes=yes, dry_run=dry_run, quiet=as_json) for step in _steps(house, session.actor)]
+    with session.house(check_schema=backup is None) as house:
+        steps = chain(_backup(house, session.actor, backup, dry_run=dry_run), _steps(house, session.actor))
+        taken = [_take(step, yes=yes, dry_run=dry_run, quiet=as_json) for step in steps]
     if as_json:
         print_json([{"step": each.step, "found": each.found, "done": each.done} for each in taken])
 
@@ -95,6 +91,26 @@ def _steps(house: House, actor: str) -> Iterator[Step]:
     yield from _holds(house, actor)
     yield _task_runner(house)
     yield _master(house)
+
+
+def _backup(house: House, actor: str, name: str | None, *, dry_run: bool) -> Iterator[Step]:
+    if name is None:
+        return
+    from smart_cron.services.backup.restoring import plan_restore, restore
+    from smart_cron.wiring.backups import house_to_restore_into, keeper_of
+
+    is_empty = house_to_restore_into(house, dry_run=dry_run)
+    keeper = keeper_of(house)
+    plan = plan_restore(keeper, keeper.find(name))
+    rows = sum(each.rows for each in plan.contents.tables.values())
+
+    def put_in_place() -> str:
+        done = restore(keeper, house.store.holds, plan, actor=actor, save=not is_empty)
+        saved = f" What was there is in {done.saved.path}." if done.saved is not None else ""
+        return " ".join([f"{plan.backup.name} is in its place.{saved}", *done.left_out])
+
+    found = f"{plan.backup.name} holds {counted(rows, 'row')} in {counted(len(plan.tables), 'table')} of ours."
+    yield Step(name="Backup", found=found, offer="save what is there, and put this in its place", deed=put_in_place)
 
 
 def _restored(house: House, actor: str) -> Step:

@@ -13,7 +13,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 SIZE = ("--quick", "--repeats", "1", "--runs", "50", "--database", "sqlite")
-DEADLINE_SECONDS = 300
+DEADLINE_SECONDS = 900
 
 
 @pytest.fixture

@@ -184,7 +184,9 @@ def test_a_torn_run_file_is_read_as_far_as_it_is_whole(make_ground: GroundMaker)
     )
     node.start()
     wait_until(lambda: node.runner_pid() is not None, what="the task runner", seconds=PATIENCE_SECONDS)
-    ground.connection.execute("UPDATE smart_cron_tasks_config SET next_run_at = '2020-01-01 00:00:00.000000'")
+    ground.connection.execute(
+        "UPDATE smart_cron_tasks_config SET next_run_at = '2020-01-01 00:00:00.000000' WHERE task_name = 'torn'"
+    )
     runs = node.state_dir / "runs"
 
     def spawned() -> runfile.RunFile | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -104,7 +105,8 @@ def test_a_tool_that_fails_is_told_in_its_own_words_and_alerted(cron: Cron) -> N
     done = cron.call("backup", "create")
 
     assert done.returncode == 1
-    assert b"mariadb-dump failed: mariadb-dump: Got errno 32 on write mysqldump: Got errno 28 on write." in done.stderr
+    # What the real one says of the pipe that closed differs from time to time.
+    assert re.search(rb"mariadb-dump failed: .*mysqldump: Got errno 28 on write\.", done.stderr)
     assert cron.files() == []
     (failed,) = cron.backups()
     assert (failed["status"], failed["is_there"]) == ("failed", False)

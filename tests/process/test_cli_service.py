@@ -174,8 +174,9 @@ def test_without_a_crontab_command_the_lines_are_printed_and_the_call_fails(tmp_
 
     assert "master --once" in lines[1]
     assert lines[2].startswith("*/5 * * * * ")
-    assert "this machine has no 'crontab' command, so nothing was installed." in lines[4]
-    assert lines[5:] == ["1", "Nothing of 'service install' is here."]
+    assert lines[3].startswith("0 2 * * * ")
+    assert "this machine has no 'crontab' command, so nothing was installed." in lines[5]
+    assert lines[6:] == ["1", "Nothing of 'service install' is here."]
 
 
 def test_without_a_home_and_for_another_user_the_remedy_is_told(tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ def test_case_5_a_full_disk_is_told_with_what_makes_room(console: Console, disk:
 
 
 def test_folders_that_are_missing_or_open_and_dead_sockets_are_mended(console: Console) -> None:
-    (console.home / "backups").rmdir()
+    shutil.rmtree(console.home / "backups")
     (console.home / "log").chmod(0o777)
     database = console.home / "state" / "smart-cron.db"
     database.chmod(0o646)
@@ -220,7 +220,7 @@ def test_folders_that_are_missing_or_open_and_dead_sockets_are_mended(console: C
 def test_a_settings_file_that_others_can_read_hides_nothing_and_is_mended_with_the_rest(console: Console) -> None:
     settings = console.home / "smart-cron.toml"
     settings.chmod(0o644)
-    (console.home / "backups").rmdir()
+    shutil.rmtree(console.home / "backups")
     (console.home / "log").chmod(0o777)
 
     looked = console.call("doctor").stdout.decode()
@@ -258,7 +258,7 @@ def test_a_socket_that_was_made_just_now_is_left_alone(console: Console) -> None
 
 def test_each_fix_is_asked_for_on_a_terminal(console: Console) -> None:
     for name in ("backups", "run"):
-        (console.home / name).rmdir()
+        shutil.rmtree(console.home / name)
 
     said = at_a_terminal(console, "doctor", "--fix", answers=b"n\ny\n")
 
@@ -364,7 +364,7 @@ def test_an_ordinary_user_is_told_the_same_of_a_home_of_its_own(home_of_nobody: 
 
     assert call("init").returncode == 0
     assert call("task", "add", "t", "--command", "true", "--schedule", "@daily").returncode == 0
-    (home / "backups").rmdir()
+    shutil.rmtree(home / "backups")
     done = call("doctor", "--fix", "--yes", "--json")
 
     document = json.loads(done.stdout)

@@ -159,54 +159,6 @@ def test_statements_that_no_dump_of_sqlite_holds_are_refused(kind: str, sqlite_h
     sqlite_home.refusal_of("theirs.sql.gz")
 
 
-POSTGRESQL_LINES = {
-    "a program": rb"\! touch /tmp/pwned",
-    "a copy by a program": b"COPY public.smart_cron_alerts (message) FROM PROGRAM 'id';",
-    "a copy of a file": b"COPY public.smart_cron_alerts (message) FROM '/etc/passwd';",
-    "a copy into a program": b"COPY public.smart_cron_alerts TO PROGRAM 'id';",
-    "a client's copy": rb"\copy smart_cron_alerts from '/etc/passwd'",
-    "another file": rb"\i /etc/passwd",
-    "a block": b"DO $$ BEGIN EXECUTE 'DROP TABLE smart_cron_alerts'; END $$;",
-    "an insert": b"INSERT INTO public.smart_cron_rate_limits (limit_key) VALUES (pg_read_file('/etc/passwd'));",
-    "a call": b"SELECT pg_terminate_backend(1);",
-    "a setting": b"SELECT pg_catalog.set_config('log_filename', '/tmp/pwned', false);",
-    "a drop": b"DROP TABLE smart_cron_alerts;",
-    "a row too short": b"COPY public.smart_cron_rate_limits (limit_key, hits) FROM stdin;\nx\n\\.",
-    "no end of rows": b"COPY public.smart_cron_rate_limits (limit_key) FROM stdin;\nx",
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", sorted(POSTGRESQL_LINES))
-def test_statements_that_no_dump_of_postgresql_holds_are_refused(kind: str, postgresql_home: Home) -> None:
-    text = postgresql_home.good + POSTGRESQL_LINES[kind] + b"\n"
-    path = postgresql_home.plant(text)
-    if kind != "a row too short":
-        postgresql_home.refusal_of(path.name)
-        return
-    with (
-        pytest.raises(RefusedBackupError, match="does not fit"),
-        postgresql_home.keeper.source.scratch(postgresql_home.keeper.folder.path) as scratch,
-    ):
-        postgresql_home.keeper.load(postgresql_home.keeper.find(path.name), scratch)
-    assert postgresql_home.rows() == postgresql_home.before
-
-
-@pytest.mark.slow
-def test_definitions_in_a_file_are_never_carried_out(postgresql_home: Home) -> None:
-    """A default, a trigger or an index may call anything: they are passed over, and our own stand in their place."""
-    evil = b"CREATE TABLE public.smart_cron_x (a text DEFAULT pg_read_file('/etc/passwd'));\n"
-    evil += b"CREATE FUNCTION public.f() RETURNS void LANGUAGE sql AS $$ DROP TABLE smart_cron_alerts; $$;\n"
-    path = postgresql_home.plant(postgresql_home.good + evil)
-
-    plan = plan_restore(postgresql_home.keeper, postgresql_home.keeper.find(path.name))
-
-    assert plan.contents.foreign == ("smart_cron_x",)
-    with postgresql_home.keeper.source.scratch(postgresql_home.keeper.folder.path) as scratch:
-        postgresql_home.keeper.load(plan.backup, scratch)
-    assert postgresql_home.house.store.session.rows("SELECT 1 FROM pg_proc WHERE proname = 'f'") == []
-
-
 # What a file is ---------------------------------------------------------------------------------------------------
 
 
@@ -348,3 +300,53 @@ def test_nobody_but_the_owner_may_restore(sqlite_home: Home) -> None:
     assert done.returncode == 1
     assert "belongs to nobody" in done.stderr
     assert sqlite_home.rows() == sqlite_home.before
+
+
+# Last: a process knows one house at a time, and this one is another database's --------------------------------------
+
+POSTGRESQL_LINES = {
+    "a program": rb"\! touch /tmp/pwned",
+    "a copy by a program": b"COPY public.smart_cron_alerts (message) FROM PROGRAM 'id';",
+    "a copy of a file": b"COPY public.smart_cron_alerts (message) FROM '/etc/passwd';",
+    "a copy into a program": b"COPY public.smart_cron_alerts TO PROGRAM 'id';",
+    "a client's copy": rb"\copy smart_cron_alerts from '/etc/passwd'",
+    "another file": rb"\i /etc/passwd",
+    "a block": b"DO $$ BEGIN EXECUTE 'DROP TABLE smart_cron_alerts'; END $$;",
+    "an insert": b"INSERT INTO public.smart_cron_rate_limits (limit_key) VALUES (pg_read_file('/etc/passwd'));",
+    "a call": b"SELECT pg_terminate_backend(1);",
+    "a setting": b"SELECT pg_catalog.set_config('log_filename', '/tmp/pwned', false);",
+    "a drop": b"DROP TABLE smart_cron_alerts;",
+    "a row too short": b"COPY public.smart_cron_rate_limits (limit_key, hits) FROM stdin;\nx\n\\.",
+    "no end of rows": b"COPY public.smart_cron_rate_limits (limit_key) FROM stdin;\nx",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", sorted(POSTGRESQL_LINES))
+def test_statements_that_no_dump_of_postgresql_holds_are_refused(kind: str, postgresql_home: Home) -> None:
+    text = postgresql_home.good + POSTGRESQL_LINES[kind] + b"\n"
+    path = postgresql_home.plant(text)
+    if kind != "a row too short":
+        postgresql_home.refusal_of(path.name)
+        return
+    with (
+        pytest.raises(RefusedBackupError, match="does not fit"),
+        postgresql_home.keeper.source.scratch(postgresql_home.keeper.folder.path) as scratch,
+    ):
+        postgresql_home.keeper.load(postgresql_home.keeper.find(path.name), scratch)
+    assert postgresql_home.rows() == postgresql_home.before
+
+
+@pytest.mark.slow
+def test_definitions_in_a_file_are_never_carried_out(postgresql_home: Home) -> None:
+    """A default, a trigger or an index may call anything: they are passed over, and our own stand in their place."""
+    evil = b"CREATE TABLE public.smart_cron_x (a text DEFAULT pg_read_file('/etc/passwd'));\n"
+    evil += b"CREATE FUNCTION public.f() RETURNS void LANGUAGE sql AS $$ DROP TABLE smart_cron_alerts; $$;\n"
+    path = postgresql_home.plant(postgresql_home.good + evil)
+
+    plan = plan_restore(postgresql_home.keeper, postgresql_home.keeper.find(path.name))
+
+    assert plan.contents.foreign == ("smart_cron_x",)
+    with postgresql_home.keeper.source.scratch(postgresql_home.keeper.folder.path) as scratch:
+        postgresql_home.keeper.load(plan.backup, scratch)
+    assert postgresql_home.house.store.session.rows("SELECT 1 FROM pg_proc WHERE proname = 'f'") == []

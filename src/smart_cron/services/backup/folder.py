@@ -160,6 +160,9 @@ class Folder:
             os.unlink(link)
         try:
             os.symlink(name, link)
+            if os.geteuid() == 0:
+                folder = self.path.stat()
+                os.chown(link, folder.st_uid, folder.st_gid, follow_symlinks=False)
             os.rename(link, self.path / LATEST)
             self._sync()
         except OSError as error:

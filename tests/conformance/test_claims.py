@@ -73,6 +73,17 @@ def test_only_the_execution_asked_for_is_locked(scene: Scene) -> None:
     assert [run.execution_id for run in runs] == [wanted]
 
 
+@pytest.mark.parametrize(("tags", "count"), [((), 0), (("cpu",), 0), (("cpu", "gpu"), 1)])
+def test_one_that_is_bound_to_a_tag_is_not_taken_elsewhere_either(
+    scene: Scene, tags: tuple[str, ...], count: int
+) -> None:
+    scene.add("bound", node_tag="gpu")
+    wanted = scene.requested("bound")
+
+    with scene.store.database.transaction():
+        assert len(scene.store.claims.lock_waiting(limit=5, only=wanted, tags=tags)) == count
+
+
 def test_a_claim_can_be_read_again_as_it_was_given(scene: Scene) -> None:
     scene.requested()
     (claim,) = scene.claim()

@@ -67,7 +67,7 @@ class Claims:
     ) -> list[WaitingRun]:
         """Lock and return waiting executions by priority, then due time, then id, passing over what others hold."""
         if only is not None:
-            return self._lanes.lock_one(only)
+            return self._lanes.lock_one(only, tags=tags)
         return self._lanes.lock(limit=limit, tags=tags, catch_ups=limit if catch_ups is None else catch_ups)
 
     def any_catch_up(self) -> bool:

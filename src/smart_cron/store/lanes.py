@@ -50,12 +50,14 @@ class Lanes:
             [*tags, limit],
         )
 
-    def lock_one(self, execution_id: int) -> list[WaitingRun]:
-        """Lock and return this execution alone, whatever its lane, where it waits."""
+    def lock_one(self, execution_id: int, *, tags: Sequence[str]) -> list[WaitingRun]:
+        """Lock and return this execution alone, whatever its lane, where it waits and may run here."""
+        tagged = f" OR node_tag IN ({placeholders(tags)})" if tags else ""
         rows = self._session.rows(
             f"""SELECT {_COLUMNS} FROM smart_cron_executions
-             WHERE id = %s AND queue_rank >= 1 AND {_UNLESS_HELD}{self._session.dialect.lock_skipping}""",
-            [execution_id],
+             WHERE id = %s AND queue_rank >= 1 AND (node_tag IS NULL{tagged})
+               AND {_UNLESS_HELD}{self._session.dialect.lock_skipping}""",
+            [execution_id, *tags],
         )
         return [self._waiting_run(row) for row in rows]
 

@@ -11,7 +11,8 @@ import hmac
 import json
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,6 +24,10 @@ HEAD_FILE = "audit-head.json"
 SETTINGS_FILE = "settings-seen.json"
 HIDDEN = "(hidden)"
 _MAX_BYTES = 1_000_000
+# Every definition is compared with the one that was seen last. With many tasks that is done the more seldom, so that
+# it takes no more than one part in so many of a core; but once an hour always.
+SHARE = 2_000
+LONGEST_SECONDS = 3_600.0
 # In a log line: whose names are more has the rest in the audit log.
 _NAMED = 20
 
@@ -52,8 +57,17 @@ class AuditWatch:
     """Looks now and then; what it finds is in the audit log afterwards."""
 
     def __init__(
-        self, *, audit: AuditStore, revisions: RevisionStore, state_dir: Path, node: str, settings: Settings, log: Log
+        self,
+        *,
+        audit: AuditStore,
+        revisions: RevisionStore,
+        state_dir: Path,
+        node: str,
+        settings: Settings,
+        log: Log,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock, self._notice_at = clock, 0.0
         self._audit, self._revisions, self._log = audit, revisions, log
         self._state_dir, self._node, self._settings = state_dir, node, settings
         self._memory = HeadMemory(state_dir)
@@ -64,8 +78,15 @@ class AuditWatch:
         if not self._settings_are_told:
             self._tell_settings()
             self._settings_are_told = True
-        self._notice()
+        if self._clock() >= self._notice_at:
+            self._notice_sparingly()
         self._remember()
+
+    def _notice_sparingly(self) -> None:
+        began = self._clock()
+        self._notice()
+        ended = self._clock()
+        self._notice_at = ended + min((ended - began) * SHARE, LONGEST_SECONDS)
 
     def _notice(self) -> None:
         noticed = self._revisions.notice()

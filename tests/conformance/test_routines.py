@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.conformance.conftest import emptied
 from tests.conformance.scene import FAILED, MINUTE, SECOND, Scene
 from tests.conformance.test_views import put
 from tests.servers import Server
@@ -20,6 +21,7 @@ from smart_cron.store.public.routines import ROUTINES
 
 DATABASE = "smart_cron"
 DAY = timedelta(days=1)
+SIDE = 33
 
 
 class Person:
@@ -48,6 +50,16 @@ def runs(store: Store, count: int, *, task_id: int = 1, days: float = 40, **colu
     with store.database.transaction():
         for _ in range(count):
             put(store, "executions", **(run | {"completed_at": ended} | columns))
+
+
+def multiply_runs(store: Store, side: int) -> None:
+    """Add a copy of each run for each cell of a square."""
+    store.session.execute(
+        f"""INSERT INTO smart_cron_executions (task_id, task_name, status, started_at, completed_at)
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {side})
+        SELECT e.task_id, e.task_name, e.status, e.started_at, e.completed_at
+          FROM n CROSS JOIN n others CROSS JOIN smart_cron_executions e"""
+    )
 
 
 def left(store: Store, table: str = "executions") -> int:
@@ -108,16 +120,29 @@ def test_a_loss_that_its_own_node_may_yet_correct_is_kept(person: Person, server
 @pytest.mark.slow
 def test_more_than_one_batch_goes_in_one_call(person: Person, server_store: Store) -> None:
     runs(server_store, 1)
-    side = 33
-    server_store.session.execute(
-        f"""INSERT INTO smart_cron_executions (task_id, task_name, status, started_at, completed_at)
-        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {side})
-        SELECT e.task_id, e.task_name, e.status, e.started_at, e.completed_at
-          FROM n CROSS JOIN n others CROSS JOIN smart_cron_executions e"""
-    )
+    multiply_runs(server_store, SIDE)
 
-    assert side * side > 2 * BATCH
-    assert person.calls("cleanup_old_data", 30)[0][0] == str(side * side + 1 - KEPT_RUNS)
+    assert SIDE * SIDE > 2 * BATCH
+    assert person.calls("cleanup_old_data", 30)[0][0] == str(SIDE * SIDE + 1 - KEPT_RUNS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("server_store", ["postgresql"], indirect=True)
+def test_rows_are_looked_for_once_whatever_the_planner_takes_the_table_for(
+    person: Person, server: Server, server_store: Store
+) -> None:
+    rows = SIDE * SIDE + 1
+    runs(server_store, 1)
+    multiply_runs(server_store, SIDE)
+    emptied(server_store)
+    runs(server_store, 1)
+    server.run_sql("VACUUM ANALYZE smart_cron_executions", DATABASE)
+    multiply_runs(server_store, SIDE)
+    looks = "SELECT seq_scan + idx_scan FROM pg_stat_user_tables WHERE relname = 'smart_cron_executions'"
+
+    looked = int(server.run_sql(looks, DATABASE))
+    assert person.calls("cleanup_old_data", 30)[0][0] == str(rows - KEPT_RUNS)
+    assert int(server.run_sql(looks, DATABASE)) - looked < 5 * rows
 
 
 def test_other_old_rows_go_and_what_is_open_held_or_the_audits_stays(person: Person, server_store: Store) -> None:

@@ -17,10 +17,11 @@ def _refusal(condition: str, message: str) -> str:
 
 
 def _deletion(table: str, condition: str) -> str:
-    # What another transaction holds is passed over: nobody waits for a clean-up, nor it for anybody.
+    # What another transaction holds is passed over: nobody waits for a clean-up, nor it for anybody. The rows are looked
+    # for once, whatever the planner takes the table for: `IN (SELECT ...)` may be run anew for each row of the table.
     return f"""
-    DELETE FROM smart_cron_{table} WHERE id IN (
-        SELECT o.id FROM smart_cron_{table} o WHERE {condition} LIMIT at_most FOR UPDATE SKIP LOCKED);
+    DELETE FROM smart_cron_{table} WHERE id = ANY (ARRAY(
+        SELECT o.id FROM smart_cron_{table} o WHERE {condition} LIMIT at_most FOR UPDATE SKIP LOCKED));
     GET DIAGNOSTICS {table} = ROW_COUNT;"""
 
 

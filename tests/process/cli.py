@@ -52,6 +52,19 @@ class Console:
             timeout=DEADLINE_SECONDS,
         )
 
+    def sure_with(self, typed: str, *words: str) -> bytes:
+        """Call a command that has to work with this on its standard input, and return its output."""
+        done = subprocess.run(
+            self.argv(*words),
+            env=self.environment,
+            input=typed.encode(),
+            capture_output=True,
+            check=False,
+            timeout=DEADLINE_SECONDS,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     def sure(self, *words: str) -> bytes:
         """Call a command that has to work, and return its output."""
         done = self.call(*words)

@@ -36,6 +36,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    cookie_lines: tuple[str, ...] = ()
 
 
 @dataclass
@@ -53,7 +54,8 @@ class Dashboard:
             connection.request(method, path, body=body, headers=dict(headers or {}))
             response = connection.getresponse()
             found = {name.lower(): value for name, value in response.getheaders()}
-            return Answer(response.status, found, response.read())
+            cookies = tuple(value for name, value in response.getheaders() if name.lower() == "set-cookie")
+            return Answer(response.status, found, response.read(), cookies)
 
     @property
     def metrics_key(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 
 from pydantic import Field, field_validator
 
@@ -21,6 +22,14 @@ class WebConfig(Section):
     trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
     # Empty: metrics.key in the state directory, made at the first start.
     metrics_key_file: str = ""
+    # Where a proxy shows us below an address of its own, such as /modules/smart-cron/dashboard.
+    path_prefix: str = ""
+    # Nobody who does nothing for so long stays logged in, and nobody for longer than so many days.
+    session_idle_minutes: int = Field(default=480, ge=1, le=43_200)
+    session_days: int = Field(default=14, ge=1, le=365)
+    shortest_password: int = Field(default=12, ge=8, le=64)
+    # Whether nobody may use the dashboard without a second factor.
+    require_second_factor: bool = False
     pings_per_minute: int = Field(default=60, ge=1, le=100_000)
     pings_per_minute_and_address: int = Field(default=600, ge=1, le=1_000_000)
 
@@ -34,6 +43,15 @@ class WebConfig(Section):
                 # A '*' would believe anybody.
                 raise ValueError(f"'{proxy}' is neither an address nor a network such as 10.0.0.0/8") from None
         return proxies
+
+    @field_validator("path_prefix")
+    @classmethod
+    def _prefix(cls, prefix: str) -> str:
+        if prefix in ("", "/"):
+            return ""
+        if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+/?", prefix) or "/." in prefix:
+            raise ValueError(f"'{prefix}' is no path such as /modules/smart-cron/dashboard")
+        return prefix.rstrip("/")
 
     @field_validator("metrics_key_file")
     @classmethod

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from smart_cron.store.session import Session
 
 APP = "smart_cron"
+# The application that is migrated together with all that a login needs.
+PEOPLE = "smart_cron_people"
 
 
 def check_server(session: Session) -> None:
@@ -109,6 +111,34 @@ def _migrate(session: Session) -> list[str]:
         executor.migrate(targets, plan=plan)
     session.not_made = tuple(derived.create(session))
     return [migration.name for migration, _ in plan]
+
+
+def migrate_others(session: Session) -> list[str]:
+    """Bring the tables of the other applications of this process up to date: users, sessions, second factors.
+
+    Return the names of the migrations applied. Raise SchemaError where another Django project has tables of such names.
+    """
+    with sole_migrator(session):
+        executor = MigrationExecutor(session.connection)
+        targets = [node for node in executor.loader.graph.leaf_nodes() if node[0] != APP]
+        plan = executor.migration_plan(targets)
+        if plan:
+            _refuse_another_project(session, executor)
+            with told_in_ours(""):
+                executor.migrate(targets, plan=plan)
+        return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+
+
+def _refuse_another_project(session: Session, executor: MigrationExecutor) -> None:
+    """Users of another project are none of ours, and its sessions would be read as logins."""
+    if any(app == PEOPLE for app, _ in executor.loader.applied_migrations):
+        return
+    others = {model._meta.db_table for model in apps.get_models() if model._meta.app_label != APP}  # noqa: SLF001
+    if taken := sorted(others & set(_tables(session))):
+        raise SchemaError(
+            f"the database holds tables of another Django project: {', '.join(taken[:3])}.",
+            remedy="Give Smart Cron a database of its own; 'smart-cron db move' carries everything there.",
+        )
 
 
 def make_missing(session: Session) -> list[str]:

@@ -293,6 +293,12 @@ class Session:
         with told_in_ours(self._secret):
             return schema.migrate(self, adoption)
 
+    def migrate_others(self) -> list[str]:
+        """Bring the tables of the process's other applications up to date; return the names of the migrations."""
+        schema.check_server(self)
+        with told_in_ours(self._secret):
+            return schema.migrate_others(self)
+
     def close(self) -> None:
         """Close the connection; the next use opens another, which may have missed what was written meanwhile."""
         self._threads.data_version = None

@@ -29,7 +29,9 @@ OPEN = (
 @click.option("--behind-proxy", is_flag=True, help="Believe the proxies of web.trusted_proxies who the client is.")
 @pass_session
 def dashboard(session: Session, /, *, host: str | None, port: int | None, behind_proxy: bool) -> None:
-    """Serve /healthz, /readyz, /metrics and /ping/KEY, until SIGTERM or Ctrl-C.
+    """Serve the dashboard, /healthz, /readyz, /metrics and /ping/KEY, until SIGTERM or Ctrl-C.
+
+    'smart-cron user add' says who may log in.
 
     It listens on this machine alone unless --host says otherwise. /metrics asks for the key in metrics.key of the
     state directory.
@@ -65,6 +67,7 @@ def _serve(config: Config, host: str, port: int, trusted: tuple[str, ...]) -> No
     from smart_cron.faces.web.metrics import key_path
     from smart_cron.faces.web.server import listening, open_socket, serve
     from smart_cron.faces.web.settings import EVERYWHERE, open_web_store
+    from smart_cron.faces.web.tables import bring_tables_once_it_serves
     from smart_cron.home import make_database_file, require_closed_to_others, require_home, require_owner
     from smart_cron.logs.events import open_event_log
 
@@ -73,7 +76,8 @@ def _serve(config: Config, host: str, port: int, trusted: tuple[str, ...]) -> No
     require_closed_to_others(config)
     make_database_file(config)
     log = open_event_log(config.log_dir, level=config.log_level)
-    store = open_web_store(config, host=host)
+    store = open_web_store(config, host=host, is_secure=bool(trusted))
+    bring_tables_once_it_serves(config, store, log)
     premises = open_premises(config, store, log)
     opened = open_socket(host, port)
     if not is_loopback(host):

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+
+from smart_cron import __version__
+from smart_cron.faces.web.premises import premises_of
 
 PLAIN = "text/plain; charset=utf-8"
 
@@ -18,8 +25,8 @@ def plain(words: str, status: int = 200, **headers: str) -> HttpResponse:
 
 def not_found(request: HttpRequest | None = None, exception: Exception | None = None) -> HttpResponse:
     """Return the answer for what is not there, or not for whoever asks: nobody can tell the two apart."""
-    del request, exception
-    return plain("Not found.", 404)
+    del exception
+    return _answer(request, "Not found.", 404)
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -30,14 +37,38 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Return the answer for what is not allowed."""
-    del request, exception
-    return plain("Forbidden.", 403)
+    del exception
+    return _answer(request, "Forbidden.", 403)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Return the answer for a change that no form of ours asked for (SECURITY 16)."""
+    del request, reason
+    return plain("Forbidden: this form is too old, or not ours. Reload the page and try again.", 403)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Return the answer for a fault outside every view."""
-    del request
-    return plain("Something went wrong here.", 500)
+    # Here and not above: that room says its answers with these.
+    from smart_cron.faces.web.failing import failed
+
+    error = sys.exc_info()[1]
+    return plain("Something went wrong here.", 500) if error is None else failed(request, error)
+
+
+def away(request: HttpRequest) -> HttpResponse:
+    """Return what is shown while the database is away: it asks again by itself."""
+    static = f"{premises_of(request).config.web.path_prefix}/static/"
+    page = render_to_string("away.html", {"static": static, "version": __version__})
+    return HttpResponse(page, status=503, headers={"Retry-After": "5"})
+
+
+def _answer(request: HttpRequest | None, words: str, status: int) -> HttpResponse:
+    """Somebody who is logged in gets a page with the way back; others a line."""
+    user = getattr(request, "user", None)
+    if request is None or user is None or not user.is_authenticated or request.headers.get("HX-Request"):
+        return plain(words, status)
+    return render(request, "error.html", {"words": words, "status": status}, status=status)
 
 
 def unavailable() -> HttpResponse:

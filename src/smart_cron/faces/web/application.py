@@ -14,6 +14,8 @@ from smart_cron.faces.web.pulse import Pulse
 from smart_cron.store.gateway import Store
 
 CLERKS = 4
+# Django's own code holds Python's lock most of the time: more would only be more connections.
+PAGE_CLERKS = 6
 MOST_WAITING = 200
 
 
@@ -25,6 +27,7 @@ def open_premises(config: Config, store: Store, log: Log) -> Premises:
         store=store,
         log=log,
         desk=Desk("desk", clerks=CLERKS, most_waiting=MOST_WAITING),
+        pages=Desk("pages", clerks=PAGE_CLERKS, most_waiting=MOST_WAITING),
         pulse=Pulse(store, Desk("pulse", clerks=2, most_waiting=4)),
         pings_by_key=RateLimit(config.web.pings_per_minute),
         pings_by_address=RateLimit(config.web.pings_per_minute_and_address),
@@ -33,6 +36,6 @@ def open_premises(config: Config, store: Store, log: Log) -> Premises:
 
 def application(premises: Premises) -> Gate:
     """Return the application; Django must be set up."""
-    from django.core.handlers.asgi import ASGIHandler
+    from smart_cron.faces.web.routing import Routing
 
-    return Gate(ASGIHandler(), premises)  # type: ignore[no-untyped-call, arg-type, unused-ignore]
+    return Gate(Routing(premises), premises)

@@ -23,6 +23,7 @@ PING_BODY_BYTES = 10_000
 BODY_SECONDS = 10.0
 # In work, bodies that are still being read not among them: a slow client is nobody's problem but its own.
 MOST_IN_WORK = 256
+MOST_STREAMS = 1000
 
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -55,7 +56,8 @@ class Gate:
     """An ASGI application around Django's."""
 
     def __init__(self, inner: Application, premises: Premises) -> None:
-        self._inner, self._premises, self._in_work = inner, premises, 0
+        self._inner, self._premises = inner, premises
+        self._open = {False: 0, True: 0}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; nothing that goes wrong here reaches the server, or the client in words."""
@@ -76,13 +78,15 @@ class Gate:
                 await _say(dressed, RefusedError(500))
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._in_work >= MOST_IN_WORK:
+        # A stream stands open as long as somebody looks, and is no work: it must not keep others out.
+        kind = scope["path"].startswith("/stream/")
+        if self._open[kind] >= (MOST_STREAMS if kind else MOST_IN_WORK):
             raise RefusedError(503, (b"retry-after", b"1"))
-        self._in_work += 1
+        self._open[kind] += 1
         try:
             await self._inner(scope, receive, send)
         finally:
-            self._in_work -= 1
+            self._open[kind] -= 1
 
 
 class _Dressed:
@@ -152,6 +156,9 @@ def _handed(body: bytes, receive: Receive) -> Receive:
 
 
 WORDS = {
+    401: b"A login is needed.\n",
+    403: b"Forbidden.\n",
+    404: b"Not found.\n",
     405: b"This method is not allowed here.\n",
     408: b"The request took too long.\n",
     413: b"The request is too large.\n",

@@ -22,12 +22,16 @@ SCOPE_KEY = "smart_cron.premises"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Premises:
-    """One served application. `pulse` has a desk of its own, so that it answers while all others wait."""
+    """One served application.
+
+    `pulse` has a desk of its own, so that it answers while all others wait; `pages` is where people's pages are made.
+    """
 
     config: Config
     store: Store
     log: Log
     desk: Desk
+    pages: Desk
     pulse: Pulse
     pings_by_key: RateLimit
     pings_by_address: RateLimit

@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from smart_cron.config import Config
+from smart_cron.faces.web.django_apps import APPS, application_settings
 from smart_cron.faces.web.gate import MOST_BODY_BYTES
 from smart_cron.faces.web.keys import own_key
 from smart_cron.store.gateway import Store, open_store
@@ -15,13 +16,14 @@ DATABASE_SECONDS = 5.0
 EVERYWHERE = frozenset({"0.0.0.0", "::", ""})
 
 
-def open_web_store(config: Config, *, host: str) -> Store:
+def open_web_store(config: Config, *, host: str = "", is_secure: bool = False) -> Store:
     """Return the store of a process that serves pages: Django is set up for both. Raise ConfigError."""
     timeout = min(DATABASE_SECONDS, float(config.database.timeout_seconds))
-    return open_store(config.database_url, timeout_seconds=timeout, **django_settings(config, host=host))
+    settings = django_settings(config, host=host, is_secure=is_secure)
+    return open_store(config.database_url, timeout_seconds=timeout, **settings)
 
 
-def django_settings(config: Config, *, host: str) -> dict[str, Any]:
+def django_settings(config: Config, *, host: str, is_secure: bool = False) -> dict[str, Any]:
     """Return what Django is to know. The secret is this installation's own, made at the first start."""
     # Without a configuration Django's loggers would print every 404 to standard error.
     for name in ("django", "uvicorn"):
@@ -32,7 +34,8 @@ def django_settings(config: Config, *, host: str) -> dict[str, Any]:
         "SECRET_KEY": own_key(config.state_dir / "web.key"),
         "ALLOWED_HOSTS": allowed_hosts(config, host=host),
         "ROOT_URLCONF": "smart_cron.faces.web.urls",
-        "MIDDLEWARE": ["smart_cron.faces.web.failing.FailingMiddleware"],
+        "apps": APPS,
+        **application_settings(config, is_secure=is_secure),
         "APPEND_SLASH": False,
         "DATA_UPLOAD_MAX_MEMORY_SIZE": MOST_BODY_BYTES,
         "DATA_UPLOAD_MAX_NUMBER_FIELDS": 500,

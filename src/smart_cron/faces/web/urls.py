@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from django.urls import path
 
+from smart_cron.faces.web.guard import Route, url_patterns
 from smart_cron.faces.web.health import healthz, readyz
 from smart_cron.faces.web.metrics import metrics
+from smart_cron.faces.web.pages import home, login
 from smart_cron.faces.web.pings import ping
+
+PAGES: tuple[Route, ...] = (*home.ROUTES, *login.ROUTES)
 
 urlpatterns = [
     path("healthz", healthz),
@@ -14,6 +18,7 @@ urlpatterns = [
     path("metrics", metrics),
     path("ping/<str:key>", ping),
     path("ping/<str:key>/<str:signal>", ping),
+    *url_patterns(PAGES),
 ]
 
 handler400 = "smart_cron.faces.web.answers.bad_request"

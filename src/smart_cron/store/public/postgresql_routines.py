@@ -17,8 +17,8 @@ def _refusal(condition: str, message: str) -> str:
 
 
 def _deletion(table: str, condition: str) -> str:
-    # What another transaction holds is passed over: nobody waits for a clean-up, nor it for anybody. The rows are looked
-    # for once, whatever the planner takes the table for: `IN (SELECT ...)` may be run anew for each row of the table.
+    # What another transaction holds is passed over: nobody waits for a clean-up, nor it for anybody. The rows are
+    # looked for once, whatever the planner takes the table for: `IN (SELECT ...)` may be run anew for each of its rows.
     return f"""
     DELETE FROM smart_cron_{table} WHERE id = ANY (ARRAY(
         SELECT o.id FROM smart_cron_{table} o WHERE {condition} LIMIT at_most FOR UPDATE SKIP LOCKED));

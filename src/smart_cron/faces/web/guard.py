@@ -1,0 +1,121 @@
+"""Nothing is let through that no route allows: who may see an address, and who may change something there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
+from django.urls import path, reverse
+
+from smart_cron.core.audit import Actor, Source
+from smart_cron.core.people import Person, Role
+from smart_cron.faces.web.answers import forbidden, not_found
+from smart_cron.faces.web.premises import premises_of
+
+if TYPE_CHECKING:
+    from django.urls import URLPattern
+
+View = Callable[..., HttpResponseBase]
+SAFE = frozenset({"GET", "HEAD"})
+_MARK = "smart_cron_route"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One address. `see` is who may GET it and `change` who may POST to it; None: nobody, ANYBODY: without a login."""
+
+    path: str
+    view: View
+    name: str
+    see: Role | str | None = Role.VIEWER
+    change: Role | str | None = None
+
+    @property
+    def methods(self) -> list[str]:
+        """Return the methods that it takes."""
+        return [*(sorted(SAFE) if self.see else []), *(["POST"] if self.change else [])]
+
+    def needed(self, method: str) -> Role | str | None:
+        """Return who may use it by this method."""
+        return self.see if method in SAFE else self.change
+
+
+ANYBODY = "anybody"
+
+
+def url_patterns(routes: Sequence[Route]) -> list[URLPattern]:
+    """Return what Django resolves; views that are not in a route are refused by the middleware."""
+    return [path(route.path, _marked(route), name=route.name) for route in routes]
+
+
+def _marked(route: Route) -> View:
+    @wraps(route.view)
+    def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return route.view(request, *args, **kwargs)
+
+    setattr(view, _MARK, route)
+    return view
+
+
+class GuardMiddleware:
+    """Judges each request by the route that it found."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Pass on; the judgement needs the view."""
+        return self._get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: View, args: Sequence[object], kwargs: dict[str, object]
+    ) -> HttpResponseBase | None:
+        """Return a refusal, or None where the view may answer."""
+        del args, kwargs
+        route: Route | None = getattr(view, _MARK, None)
+        if route is None:
+            return not_found(request)
+        if request.method not in route.methods:
+            return HttpResponseNotAllowed(route.methods)
+        needed = route.needed(request.method or "GET")
+        return None if needed == ANYBODY else self._judge(request, needed)
+
+    def _judge(self, request: HttpRequest, needed: Role | str | None) -> HttpResponseBase | None:
+        if not request.user.is_authenticated:
+            return _to_login(request)
+        person = person_of(request)
+        if needed is None or not person.may(Role(needed)):
+            premises_of(request).log.warning(
+                "Request denied", user=person.name, role=str(person.role), method=request.method, path=request.path
+            )
+            return forbidden(request)
+        return None
+
+
+def person_of(request: HttpRequest) -> Person:
+    """Return who asks; somebody does, or the guard would not have let it through."""
+    found: Person = request.user.person  # type: ignore[union-attr]
+    return found
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """Return who asks, for the audit."""
+    person = person_of(request)
+    return Actor(person.name, source=Source.PAGE, user_id=person.id, ip_address=request.META.get("REMOTE_ADDR"))
+
+
+def is_partial(request: HttpRequest) -> bool:
+    """Whether a script asks for a part of a page."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def _to_login(request: HttpRequest) -> HttpResponseBase:
+    if is_partial(request):
+        # A redirect would put the login form into the part.
+        return HttpResponse(status=401, headers={"HX-Redirect": reverse("account_login")})
+    return redirect_to_login(request.get_full_path())

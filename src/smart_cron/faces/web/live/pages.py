@@ -1,0 +1,27 @@
+"""Which pages have regions that change, and who may see them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from django.http import QueryDict
+
+from smart_cron.core.people import Person, Role
+from smart_cron.faces.web.pages import home
+from smart_cron.faces.web.premises import Premises
+
+Regions = Callable[[Premises, Person, QueryDict], Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LivePage:
+    """Renders the regions of a page for a person, by their names; *query* is the page's own."""
+
+    regions: Regions
+    see: Role = Role.VIEWER
+
+
+LIVE_PAGES: Mapping[str, LivePage] = {
+    "home": LivePage(regions=home.regions),
+}

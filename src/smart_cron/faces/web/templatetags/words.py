@@ -1,0 +1,66 @@
+"""Words and figures in pages, as the commands say them. Loaded in every template."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django import template
+from django.forms import BoundField
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from smart_cron.faces.cli.text import size as size_words
+from smart_cron.faces.cli.text import span as span_words
+
+register = template.Library()
+
+
+@register.filter
+def span(seconds: float | None) -> str:
+    """Return a span such as `2 min 3 s`; nothing for None."""
+    return "" if seconds is None else span_words(seconds)
+
+
+@register.filter
+def size(count: int | None) -> str:
+    """Return bytes such as `1.2 MB`; nothing for None."""
+    return "" if count is None else size_words(count)
+
+
+@register.filter
+def control(field: BoundField) -> SafeString:
+    """Return a field's input, dressed as the style sheet wants it and told what describes it."""
+    kind = {"checkbox": "form-check-input", "select": "form-select"}.get(field.widget_type, "form-control")
+    attributes: dict[str, str | bool] = {"class": kind}
+    if field.errors:
+        attributes["class"] = f"{kind} is-invalid"
+    if field.help_text:
+        attributes["aria-describedby"] = f"{field.auto_id}_help"
+    return field.as_widget(attrs=attributes)
+
+
+@register.filter
+def instant(at: datetime | None, style: str = "") -> SafeString | str:
+    """Return an instant as an element that the browser shows in its own zone; UTC stands in the title.
+
+    *style*: empty for date and time, `relative` for `3 min ago`, `countdown` for what is left, `elapsed` for how long.
+    """
+    if at is None:
+        return ""
+    shown = f"{at:%Y-%m-%d %H:%M:%S} UTC"
+    return format_html(
+        '<time datetime="{}" title="{}" data-time="{}">{}</time>',
+        at.isoformat().replace("+00:00", "Z"),
+        shown,
+        style or "local",
+        shown,
+    )
+
+
+@register.simple_tag(takes_context=True)
+def icon(context: dict[str, object], name: str, label: str = "") -> SafeString:
+    """Return a picture from the sprite; one without a label is decoration."""
+    said = format_html('role="img" aria-label="{}"', label) if label else SafeString('aria-hidden="true"')
+    return format_html(
+        '<svg class="icon" {}><use href="{}vendor/icons.svg#{}"></use></svg>', said, context.get("static", ""), name
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 GROWTH = 1.1
 _LOG_GROWTH = math.log(GROWTH)
@@ -46,38 +46,68 @@ def merged(histograms: Iterable[Buckets]) -> Counter[int]:
 
 def to_text(histogram: Buckets) -> str:
     """Return it as text, the same for the same counts."""
-    return " ".join(f"{index}:{histogram[index]}" for index in sorted(histogram))
+    return " ".join([f"{index}:{count}" for index, count in sorted(histogram.items())])
 
 
-def from_text(text: str | None) -> Counter[int]:
+def from_text(text: str | None) -> dict[int, int]:
     """Read it back. What somebody wrote into the column and is none is passed over: a chart may lack an hour."""
+    pairs = [pair.split(":") for pair in text.split()] if text else []
+    # One is read for each run that is recorded: what we wrote ourselves is looked at as a whole.
+    try:
+        found = {int(index): int(count) for index, count in pairs}
+    except ValueError:
+        return _from_foreign(pairs)
+    return found if len(found) == len(pairs) and _is_sound(found) else _from_foreign(pairs)
+
+
+def _is_sound(found: Buckets) -> bool:
+    counts = found.values()
+    return not found or (min(found) >= FIRST and max(found) <= LAST and min(counts) > 0 and max(counts) <= MOST_COUNT)
+
+
+def _from_foreign(pairs: Iterable[Sequence[str]]) -> dict[int, int]:
     found: Counter[int] = Counter()
-    for pair in (text or "").split():
+    for pair in pairs:
         try:
-            index, count = map(int, pair.split(":"))
+            index, count = map(int, pair)
         except ValueError:
             continue
         if count > 0:
             bucket = min(max(index, FIRST), LAST)
             found[bucket] = min(found[bucket] + count, MOST_COUNT)
-    return found
+    return dict(found)
 
 
 def quantile(histogram: Buckets, share: float) -> float | None:
     """Return what *share* (0 to 1) of the durations do not exceed, in seconds, within 5 %; None of none."""
-    wanted = math.ceil(share * sum(histogram.values()))
-    seen = 0
-    for index in sorted(histogram):
-        seen += histogram[index]
-        if seen >= max(wanted, 1):
+    return _quantile(sorted(histogram.items()), share)
+
+
+def _quantile(ordered: Sequence[tuple[int, int]], share: float) -> float | None:
+    left = max(math.ceil(share * sum([count for _, count in ordered])), 1)
+    for index, count in ordered:
+        left -= count
+        if left <= 0:
             return _MIDDLE * GROWTH**index
     return None
 
 
 def quantile_within(histogram: Buckets, share: float, *, least: float | None, most: float | None) -> float | None:
     """Return the quantile, but no less and no more than what was really met."""
-    found = quantile(histogram, share)
+    return quantiles_within(histogram, (share,), least=least, most=most)[0]
+
+
+def quantiles_within(
+    histogram: Buckets, shares: Sequence[float], *, least: float | None, most: float | None
+) -> list[float | None]:
+    """Return several quantiles as `quantile_within` does, the histogram put in order once."""
+    ordered = sorted(histogram.items())
+    return [_within(_quantile(ordered, share), least, most) for share in shares]
+
+
+def _within(found: float | None, least: float | None, most: float | None) -> float | None:
     if found is None:
         return None
-    floor, ceiling = (found if bound is None else bound for bound in (least, most))
-    return min(max(found, floor), ceiling)
+    if least is not None and found < least:
+        found = least
+    return most if most is not None and found > most else found

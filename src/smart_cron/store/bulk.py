@@ -23,9 +23,10 @@ STATEMENT_ROWS = 200
 Row = Mapping[str, object]
 Columns = tuple[tuple[str, str], ...]
 _MARK = re.compile(r"\{(\w+)\}")
+# A statement is written once and is equal to itself alone: to find its SQL by all its columns would cost as much as it.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class UpdateEach:
     """An UPDATE of the rows that `where` finds for each row of values; `columns` are the values' kinds.
 
@@ -40,12 +41,14 @@ class UpdateEach:
 
     def run(self, session: Session, rows: Sequence[Row]) -> int:
         """Run it for all rows; return how many rows of the table matched."""
+        if not rows:
+            return 0
         sql, order = _update(self, session.dialect)
         parts = _weighed(rows) if self.wide else _counted(rows)
         return sum(_run(session, sql, order, part, self.columns) for part in parts)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class InsertEach:
     """An INSERT of each row, passing over those whose `key` is there already, where one is given."""
 
@@ -55,6 +58,8 @@ class InsertEach:
 
     def run(self, session: Session, rows: Sequence[Row]) -> int:
         """Run it for all rows; return how many were new."""
+        if not rows:
+            return 0
         sql, order = _insert(self, session.dialect)
         return sum(_run(session, sql, order, part, self.columns) for part in _counted(rows))
 

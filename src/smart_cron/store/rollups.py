@@ -7,18 +7,16 @@ is there is updated by its id, the rest inserted: InnoDB would lock gaps for an 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from smart_cron.core.histogram import bucket_of, from_text, quantile_within, to_text
+from smart_cron.core.histogram import from_text
 from smart_cron.core.rollup import Period, Rollup, TaskCounts, day_of, hour_of, merge
-from smart_cron.core.run import Settlement, Status
+from smart_cron.core.run import Settlement
 from smart_cron.store.bulk import InsertEach, UpdateEach, placeholders
 from smart_cron.store.dialects import FLOAT, INSTANT, INT, TEXT
-from smart_cron.store.record_rows import MEGABYTE
+from smart_cron.store.rollup_sums import Key, summed
 from smart_cron.store.session import Session
 
 BUCKET = "smart_cron_metrics_bucket"
@@ -76,74 +74,7 @@ _SUMMED = "period IN ('hour', 'day')"
 # Of which people want to hear: as for anomalies of single runs.
 _WATCHED = """ AND task_id IN (SELECT id FROM smart_cron_tasks_config
               WHERE enabled <> 0 AND alert_on_failure <> 0 AND anomaly_tolerance > 0)"""
-Key = tuple[int, datetime, str]
-
-
-@dataclass(slots=True)
-class _Sum:
-    """What one batch adds to one row."""
-
-    task_name: str
-    runs: int = 0
-    successes: int = 0
-    failures: int = 0
-    durations: list[float] = field(default_factory=list)
-    lateness: list[float] = field(default_factory=list)
-    memory_peak_mb: int | None = None
-    cpu_seconds: float = 0.0
-    output_bytes: int = 0
-
-    def add(self, settlement: Settlement) -> None:
-        """Count one outcome. Of a lost run nothing is known but that: its own node may yet say better."""
-        run, end = settlement.run, settlement.end
-        self.task_name = run.task_name
-        self.runs += 1
-        self.successes += settlement.success
-        self.failures += not settlement.success
-        if settlement.status is Status.LOST or end.started_at is None:
-            return
-        self.durations.append(end.duration)
-        if run.scheduled_for is not None and run.attempt == 1 and not run.is_catch_up:
-            self.lateness.append(max(0.0, (end.started_at - run.scheduled_for).total_seconds()))
-        self.cpu_seconds += end.cpu_seconds or 0.0
-        self.output_bytes += end.stdout_bytes + end.stderr_bytes
-        if end.memory_peak_bytes is not None:
-            self.memory_peak_mb = max(self.memory_peak_mb or 0, -(-end.memory_peak_bytes // MEGABYTE))
-
-    def row(self, before: Sequence[Any] | None) -> dict[str, object]:
-        """Return the values to add; *before* is least, most and histogram of the row as it stands."""
-        return {
-            "task_name": self.task_name,
-            "runs": self.runs,
-            "successes": self.successes,
-            "failures": self.failures,
-            "timed_runs": len(self.durations),
-            "duration_sum": sum(self.durations),
-            "lateness_runs": len(self.lateness),
-            "lateness_sum": sum(self.lateness),
-            "lateness_max": max(self.lateness, default=None),
-            "memory_peak_mb": self.memory_peak_mb,
-            "cpu_seconds": self.cpu_seconds,
-            "output_bytes": self.output_bytes,
-            **self._durations(before or (None, None, None)),
-        }
-
-    def _durations(self, before: Sequence[Any]) -> dict[str, object]:
-        least, most, text = _finite(before[0]), _finite(before[1]), before[2]
-        if not self.durations:
-            return dict.fromkeys(("duration_min", "duration_max", "duration_p50", "duration_p95", "duration_histogram"))
-        histogram = from_text(None if text is None else str(text))
-        for duration in self.durations:
-            histogram[bucket_of(duration)] += 1
-        shortest = min(self.durations) if least is None else min(least, *self.durations)
-        longest = max(self.durations) if most is None else max(most, *self.durations)
-        return {
-            "duration_min": shortest,
-            "duration_max": longest,
-            "duration_p50": quantile_within(histogram, 0.5, least=shortest, most=longest),
-            "duration_p95": quantile_within(histogram, 0.95, least=shortest, most=longest),
-            "duration_histogram": to_text(histogram),
-        }
+_NOTHING = (None, None, None)
 
 
 class Rollups:
@@ -158,17 +89,19 @@ class Rollups:
 
     def add(self, settlements: Sequence[Settlement]) -> None:
         """Count these outcomes: where their tasks are locked, as settling does."""
-        sums = _summed(settlements)
+        sums = summed(settlements)
         if not sums:
             return
         there = self._rows_of(sums)
         known, fresh = [], []
         for key in sorted(sums):
-            row = sums[key].row(there[key][1:] if key in there else None)
-            if key in there:
-                known.append(row | {"id": there[key][0]})
-            else:
+            number, *before = there.get(key, (None, *_NOTHING))
+            row = sums[key].row(before)
+            if number is None:
                 fresh.append(row | self._identity(key))
+            else:
+                row["id"] = number
+                known.append(row)
         _ADD.run(self._session, known)
         OPEN.run(self._session, fresh)
 
@@ -176,8 +109,8 @@ class Rollups:
         task_id, hour, node = key
         return {"period": Period.HOUR.value, "bucket_at": self._instant(hour), "task_id": task_id, "node": node}
 
-    def _rows_of(self, keys: Mapping[Key, object]) -> dict[Key, Sequence[Any]]:
-        """Return id, least, most and histogram of the rows that are there."""
+    def _rows_of(self, keys: Collection[Key]) -> dict[tuple[object, ...], Sequence[Any]]:
+        """Return id, least, most and histogram of the rows of these tasks and hours that are there."""
         tasks, hours = sorted({key[0] for key in keys}), sorted({key[1] for key in keys})
         rows = self._session.rows(
             f"""SELECT task_id, bucket_at, node, id, duration_min, duration_max, duration_histogram
@@ -185,12 +118,8 @@ class Rollups:
              WHERE task_id IN ({placeholders(tasks)}) AND period = 'hour' AND bucket_at IN ({placeholders(hours)})""",
             [*tasks, *map(self._instant, hours)],
         )
-        found: dict[Key, Sequence[Any]] = {}
-        for task_id, bucket_at, node, *rest in rows:
-            hour = self._read_instant(bucket_at)
-            assert hour is not None
-            found[task_id, hour, node] = rest
-        return {key: row for key, row in found.items() if key in keys}
+        read = {bucket_at: self._read_instant(bucket_at) for bucket_at in {row[1] for row in rows}}
+        return {(row[0], read[row[1]], row[2]): row[3:] for row in rows}
 
     def series(
         self, *, task_id: int | None = None, since: datetime, until: datetime, percentiles: bool = True
@@ -269,11 +198,6 @@ def forget_lost(session: Session, execution_id: int) -> None:
             return
 
 
-def _finite(value: object) -> float | None:
-    """Return a number of the row as it stands; what somebody wrote there and is none counts as nothing."""
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
-
-
 def lateness_since(session: Session, since: datetime) -> tuple[int, float, float | None]:
     """Return of the hours from *since* on how many runs' lateness is known, its sum and the largest, in seconds."""
     row = session.row(
@@ -283,16 +207,3 @@ def lateness_since(session: Session, since: datetime) -> tuple[int, float, float
     )
     runs, total, largest = row or (None, None, None)
     return int(runs or 0), float(total or 0.0), largest
-
-
-def _summed(settlements: Sequence[Settlement]) -> dict[Key, _Sum]:
-    sums: dict[Key, _Sum] = {}
-    for settlement in settlements:
-        if not settlement.counts:
-            continue
-        run = settlement.run
-        key = (run.task_id, hour_of(settlement.end.completed_at), run.node or "")
-        if key not in sums:
-            sums[key] = _Sum(run.task_name)
-        sums[key].add(settlement)
-    return sums

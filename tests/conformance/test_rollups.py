@@ -408,6 +408,16 @@ def test_figures_name_the_tasks_with_most_runs_and_sum_up_the_rest(scene: Scene)
     assert figures.tasks == {"enabled": 3, "disabled": 1}
 
 
+def test_of_tasks_with_as_many_runs_each_is_named_or_summed_up_once(scene: Scene) -> None:
+    for name in ("a", "b", "c", "d"):
+        scene.ran(name, end={"duration": 2.0})
+
+    for limit, named in enumerate((["_others"], ["a", "_others"], ["a", "b", "_others"], ["a", "b", "c", "_others"])):
+        tasks = scene.store.figures.figures(named=limit).named_tasks
+        assert [task.name for task in tasks] == named
+        assert sum(task.successes for task in tasks) == 4
+
+
 def test_figures_count_what_waits_runs_and_stands_open(scene: Scene) -> None:
     scene.ran("a", **FAILED)
     scene.requested("b")

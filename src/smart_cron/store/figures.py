@@ -27,6 +27,8 @@ _NAMED = (
     "CASE WHEN is_running = 0 THEN 0 ELSE 1 END",
     "last_run_at",
     _NEXT,
+    "id",
+    "total_executions",
 )
 _SUMMED = f"""COUNT(*), SUM(total_successes), SUM(total_failures), SUM(timed_executions), SUM(timed_seconds),
     MAX(consecutive_failures), SUM(CASE WHEN is_running = 0 THEN 0 ELSE 1 END), MAX(last_run_at), MIN({_NEXT})"""
@@ -66,18 +68,22 @@ class FigureReads:
         )
 
     def _named(self, limit: int, *, all_tasks: int) -> list[TaskFigures]:
-        tasks = [self._task(row) for row in self._session.wide_rows(_NAMED, _MOST_RUN, [limit])]
+        rows = self._session.wide_rows(_NAMED, _MOST_RUN, [limit])
         # Somebody may have called a task so: two series of one name are none.
-        named = [task for task in tasks if task.name != OTHERS]
+        named = [task for task in map(self._task, rows) if task.name != OTHERS]
         if all_tasks > limit:
-            row = self._session.row(
-                f"""SELECT {_SUMMED} FROM smart_cron_tasks_config
-                 WHERE id NOT IN (SELECT id FROM (SELECT id {_MOST_RUN}) AS named)""",
-                [limit],
-            )
-            if row is not None and row[0]:
-                named.append(self._task((OTHERS, *row[1:])))
+            others = self._others(rows[-1][-2:] if rows else None)
+            named += [] if others is None else [others]
         return named
+
+    def _others(self, last: Sequence[Any] | None) -> TaskFigures | None:
+        """Return the sum of those behind the *last* one that is named, an id and a number of runs."""
+        # They are told by where they stand: to look for those that are not named would put all in order once more.
+        where = "WHERE total_executions < %s OR (total_executions = %s AND id > %s)" if last else ""
+        row = self._session.row(
+            f"SELECT {_SUMMED} FROM smart_cron_tasks_config {where}", [last[1], last[1], last[0]] if last else []
+        )
+        return self._task((OTHERS, *row[1:])) if row is not None and row[0] else None
 
     def _task(self, row: Sequence[Any]) -> TaskFigures:
         return TaskFigures(

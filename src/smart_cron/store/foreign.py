@@ -25,6 +25,8 @@ def number(value: object) -> float | None:
 
 def whole(value: object) -> int:
     """Return a whole number, 0 for anything else."""
+    if type(value) is int:
+        return value  # As nearly every one of thousands is.
     return int(number(value) or 0)
 
 

@@ -1,6 +1,7 @@
-"""Figures as Prometheus reads them: its text format, conventional names, base units.
+"""Figures as Prometheus reads them: its text format 0.0.4, conventional names, base units.
 
 Each family is one entry of a table here, and `contrib` and the documentation are held against that table by a test.
+The text is written here and read back in tests by the official client: its own writer took three quarters of a scrape.
 """
 
 from __future__ import annotations
@@ -8,10 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import Metric
-from prometheus_client.registry import Collector
 
 from smart_cron.core.alert import Severity
 from smart_cron.core.exported import Figures, TaskFigures
@@ -22,8 +19,8 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MEGABYTE = 1024 * 1024
 TASK_STATES = ("enabled", "disabled", "invalid")
 Value = int | float
-# What follows the name (`_sum`, `_count`, `_total` or nothing), labels by name, value.
-Series = tuple[str, dict[str, str], Value]
+# What follows the name (`_sum`, `_count` or nothing), labels as `_label` writes them, value.
+Series = tuple[str, str, Value]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +32,12 @@ class Family:
     words: str
     series: Callable[[Figures], Iterable[Series]]
 
-    def measured(self, figures: Figures) -> Metric | None:
-        """Return its series as the client library takes them, or None where there are none."""
-        metric = Metric(self.name.removesuffix("_total"), self.words, self.kind)
-        for tail, labels, value in self.series(figures):
-            metric.add_sample(f"{self.name}{tail}", labels, value)
-        return metric if metric.samples else None
+    def lines(self, figures: Figures) -> list[str]:
+        """Return what it says of these figures, line by line; nothing where it has no series."""
+        name = self.name
+        # repr() has every digit, and Prometheus reads floating-point numbers as Go does, `inf` and `nan` too.
+        found = [f"{name}{tail}{labels} {float(value)!r}" for tail, labels, value in self.series(figures)]
+        return [f"# HELP {name} {self.words}", f"# TYPE {name} {self.kind}", *found] if found else []
 
 
 def exposition(store: FigureStore, *, task_label_limit: int, version: str) -> str:
@@ -50,28 +47,22 @@ def exposition(store: FigureStore, *, task_label_limit: int, version: str) -> st
 
 def rendered(figures: Figures, *, version: str) -> str:
     """Return these figures as text."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(figures, version))
-    return generate_latest(registry).decode()
+    built = Family(
+        name="smart_cron_build_info",
+        kind="gauge",
+        words="The version that answers.",
+        series=lambda _: [("", _label("version", version), 1)],
+    )
+    lines = [line for family in (built, *FAMILIES) for line in family.lines(figures)]
+    return "\n".join([*lines, ""])
 
 
-class _Figures(Collector):
-    """Figures of one moment, as a collector."""
+def _label(name: str, value: str) -> str:
+    return f'{{{name}="{_escaped(value)}"}}'
 
-    def __init__(self, figures: Figures, version: str) -> None:
-        self._figures, self._version = figures, version
 
-    def collect(self) -> Iterator[Metric]:
-        built = Family(
-            name="smart_cron_build_info",
-            kind="gauge",
-            words="The version that answers.",
-            series=lambda _: [("", {"version": self._version}, 1)],
-        )
-        for family in (built, *FAMILIES):
-            metric = family.measured(self._figures)
-            if metric is not None:
-                yield metric
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
 def _of_tasks(value: Callable[[TaskFigures], Value | None]) -> Callable[[Figures], Iterator[Series]]:
@@ -79,21 +70,23 @@ def _of_tasks(value: Callable[[TaskFigures], Value | None]) -> Callable[[Figures
         for task in figures.named_tasks:
             found = value(task)
             if found is not None:
-                yield "", {"task": task.name}, found
+                yield "", _label("task", task.name), found
 
     return series
 
 
 def _runs(figures: Figures) -> Iterator[Series]:
     for task in figures.named_tasks:
-        yield "", {"task": task.name, "result": "success"}, task.successes
-        yield "", {"task": task.name, "result": "failure"}, task.failures
+        name = _escaped(task.name)
+        yield "", f'{{result="success",task="{name}"}}', task.successes
+        yield "", f'{{result="failure",task="{name}"}}', task.failures
 
 
 def _durations(figures: Figures) -> Iterator[Series]:
     for task in figures.named_tasks:
-        yield "_sum", {"task": task.name}, task.timed_seconds
-        yield "_count", {"task": task.name}, task.timed_runs
+        labels = _label("task", task.name)
+        yield "_sum", labels, task.timed_seconds
+        yield "_count", labels, task.timed_runs
 
 
 def _timestamp(instant: datetime | None) -> float | None:
@@ -105,13 +98,13 @@ def _by(
 ) -> Callable[..., list[Series]]:
     """Return series of counts by one label; what is *always* told is 0 where it is not counted."""
     known = dict.fromkeys(always, 0)
-    return lambda figures: [("", {label: key}, count) for key, count in {**known, **counts(figures)}.items()]
+    return lambda figures: [("", _label(label, key), count) for key, count in {**known, **counts(figures)}.items()]
 
 
 def _one(value: Callable[[Figures], Value | None]) -> Callable[[Figures], list[Series]]:
     def series(figures: Figures) -> list[Series]:
         found = value(figures)
-        return [] if found is None else [("", {}, found)]
+        return [] if found is None else [("", "", found)]
 
     return series
 
@@ -121,7 +114,7 @@ def _of_nodes(value: Callable[[NodeSample], Value | None]) -> Callable[[Figures]
         for sample in figures.samples:
             found = value(sample)
             if found is not None:
-                yield "", {"node": sample.node}, found
+                yield "", _label("node", sample.node), found
 
     return series
 

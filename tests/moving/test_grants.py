@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 
 import pytest
@@ -24,6 +25,21 @@ def as_account(url: str, name: str) -> str:
 
 def run(server: Server, statements: Iterable[str]) -> None:
     server.run_sql("\n".join(statements).replace(PLACE, f"'{PASSWORD}'"), "two_accounts")
+
+
+def restored_by_the_keeper(console: Console) -> None:
+    """Dump, prove, restore and go on: by an account that could do none of it, beside one that can."""
+    console.sure("backup", "create")
+    console.sure("backup", "verify", "latest.sql.gz", "--drill")
+    console.sure("task", "add", "later", "--command", "echo later", "--schedule", "0 0 1 1 *")
+    console.sure("backup", "restore", "latest.sql.gz", "--yes")
+    console.sure("recover", "--yes")
+
+    names = {task["task_name"] for task in json.loads(console.sure("task", "list", "--json"))}
+    assert "hello" in names
+    assert "later" not in names
+    assert {each["status"] for each in json.loads(console.sure("backup", "list", "--json"))} == {"verified"}
+    console.sure("task", "run", "hello", "--wait")
 
 
 @pytest.mark.parametrize("kind", ["mariadb", "postgresql"])
@@ -51,6 +67,7 @@ def test_the_printed_statements_are_enough_to_run_and_not_more(
     console.start_master()
     console.sure("task", "run", "hello", "--wait")
     console.sure("recover", "--yes")
+    restored_by_the_keeper(console)
     runner = opened(as_account(url, "runner"))
 
     for statement in ("CREATE TABLE mine (id INT)", "UPDATE smart_cron_audit_log SET actor = 'nobody'"):

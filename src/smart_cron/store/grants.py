@@ -63,7 +63,7 @@ def _mysql(session: Session, runs: str, migrates: str) -> list[str]:
         *(f"GRANT {_rights(table)} ON {database}.{_quoted(table, '`')} TO {runs};" for table in _tables(session)),
         *(f"GRANT SELECT ON {database}.{_quoted(view, '`')} TO {runs};" for view in views),
         *(f"GRANT EXECUTE ON {kind} {database}.{_quoted(name, '`')} TO {runs};" for kind, name in routines),
-        "-- Migrates: [database] migrate_url. Its databases whose names begin with the last are for proving backups.",
+        "-- Migrates and restores: [database] migrate_url. In databases named as the last one, backups are proven.",
         f"CREATE USER IF NOT EXISTS {migrates} IDENTIFIED BY '…';",
         f"GRANT {_MAKES_TABLES} ON {whole}.* TO {migrates};",
         f"GRANT ALL PRIVILEGES ON `{scratch}%`.* TO {migrates};",
@@ -100,9 +100,9 @@ def _postgresql(session: Session, runs: str, migrates: str) -> list[str]:
             f"GRANT USAGE, SELECT, UPDATE ON SEQUENCE {place}.{name} TO {runs};"
             for name in _sequences(session, schema.tables_of_ours(session))
         ),
-        "-- Migrates: [database] migrate_url. It owns the tables; CREATEDB is for proving backups.",
-        f"CREATE ROLE {migrates} LOGIN CREATEDB PASSWORD '…';",
-        f"GRANT CONNECT ON DATABASE {database} TO {migrates};",
+        "-- Migrates and restores: [database] migrate_url. It owns the tables; a schema that it makes proves backups.",
+        f"CREATE ROLE {migrates} LOGIN PASSWORD '…';",
+        f"GRANT CONNECT, CREATE ON DATABASE {database} TO {migrates};",
         f"GRANT USAGE, CREATE ON SCHEMA {place} TO {migrates};",
     ]
 

@@ -55,6 +55,7 @@ class House:
     clock: Clock
     log: Log
     recorded: RecordedRuns = field(default_factory=RecordedRuns)
+    _owners: list[Store] = field(default_factory=list)
 
     @contextmanager
     def hold_node(self) -> Iterator[bool]:
@@ -85,6 +86,14 @@ class House:
 
         return forget_node(self, name, actor=actor)
 
+    def owner(self) -> Store:
+        """Return the store by the account that may make tables; it is hung up with the house."""
+        if self.config.migrate_url == self.config.database_url:
+            return self.store
+        if not self._owners:
+            self._owners.append(open_owner(self.config))
+        return self._owners[0]
+
     def check_script(self, definition: TaskDefinition) -> str | None:
         """Return what is wrong with the task's script as a sentence, or None."""
         if definition.script is None:
@@ -94,7 +103,8 @@ class House:
     def close(self) -> None:
         """Write what is buffered and hang up."""
         self.log.flush()
-        self.store.database.close()
+        for store in (*self._owners, self.store):
+            store.database.close()
 
 
 def runner_client(config: Config) -> RunnerClient:
@@ -187,8 +197,7 @@ def migrate(
     hears a sentence for each view, routine or trigger that the account may not make.
     """
     make_database_file(config)
-    alias = "migrate" if config.migrate_url != config.database_url else "default"
-    store = open_store(config.migrate_url, alias=alias, timeout_seconds=config.database.timeout_seconds)
+    store = open_owner(config)
     try:
         applied = store.session.migrate(adoption)
         if applied:
@@ -199,6 +208,12 @@ def migrate(
         return applied
     finally:
         store.database.close()
+
+
+def open_owner(config: Config) -> Store:
+    """Return the store by the account that may make tables: that of `migrate_url`, where one is set."""
+    alias = "migrate" if config.migrate_url != config.database_url else "default"
+    return open_store(config.migrate_url, alias=alias, timeout_seconds=config.database.timeout_seconds)
 
 
 def check_task_script(definition: TaskDefinition, config: Config) -> str | None:

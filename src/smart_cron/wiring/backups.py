@@ -17,10 +17,14 @@ from smart_cron.wiring import House, open_house
 
 
 def keeper_of(house: House) -> Keeper:
-    """Return what keeps the backups of this house."""
+    """Return what keeps the backups of this house.
+
+    Tables are dumped, made beside the live ones and put in their place by the account that owns them; what became of it
+    is entered by the one that runs.
+    """
     config, store = house.config, house.store
     return Keeper(
-        source=store.backup_source,
+        source=house.owner().backup_source,
         book=store.backups,
         alerts=store.alerts,
         clock=house.clock,
@@ -74,11 +78,11 @@ def house_to_restore_into(house: House, *, dry_run: bool) -> bool:
             remedy=f"End what works with it, move it away (mv {file}* elsewhere), then call this again.",
         ) from None
     if is_empty and not dry_run:
-        database.migrate()
+        house.owner().database.migrate()
     elif not is_empty:
         database.check()
         if not dry_run:
-            house.store.session.make_missing_tables()
+            house.owner().session.make_missing_tables()
     return is_empty
 
 

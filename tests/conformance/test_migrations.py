@@ -7,13 +7,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.conformance.scene import MIGRATIONS
 from tests.servers import Server
 
 from smart_cron.core.errors import DatabaseConflictError, SchemaError
-from smart_cron.store import derived, migration_lock
+from smart_cron.store import derived, migration_lock, schema
 from smart_cron.store.gateway import Store, open_store
 
 SRC = Path(__file__).parents[2] / "src"
@@ -105,6 +106,58 @@ def test_a_foreign_table_among_ours_is_the_one_that_is_named(empty_store: Store)
 
     with pytest.raises(SchemaError, match="tables of another program with names of ours: smart_cron_alerts"):
         empty_store.database.migrate()
+
+
+@pytest.mark.slow
+def test_a_migration_that_is_cut_short_behind_each_of_its_statements_goes_on_there(mariadb: Server) -> None:
+    """On MariaDB, which takes back none of them; elsewhere a migration is one transaction."""
+    for name in ("in_one_go", "in_steps"):
+        mariadb.drop_database(name)
+    whole, cut = (
+        open_store(mariadb.create_database(name), alias=name, timeout_seconds=10) for name in ("in_one_go", "in_steps")
+    )
+    whole.database.migrate()
+    schema.make_tables(cut.session, MIGRATIONS[:1])
+
+    tries = 0
+    with cut.session.connection.execute_wrapper(_KilledBehindAStatement()):
+        while _is_killed(cut):
+            tries += 1
+
+    assert tries > len(MIGRATIONS)
+    cut.database.check()
+    for table in schema.tables_of_ours(whole.session):
+        assert _shown(cut, table) == _shown(whole, table)
+    for store in (whole, cut):
+        store.database.close()
+
+
+class _Killed(BaseException):
+    """As little can be done about it as about a SIGKILL: the server has done the statement, and nobody goes on."""
+
+
+class _KilledBehindAStatement:
+    """Lets one statement that makes something of a table through, then ends whoever called."""
+
+    def __call__(self, execute: Any, sql: str, *rest: Any) -> Any:
+        done = execute(sql, *rest)
+        if sql.startswith(("CREATE TABLE", "ALTER TABLE", "CREATE INDEX")):
+            raise _Killed
+        return done
+
+
+def _is_killed(store: Store) -> bool:
+    try:
+        store.database.migrate()
+    except _Killed:
+        return True
+    return False
+
+
+def _shown(store: Store, table: str) -> str:
+    row = store.session.row(f"SHOW CREATE TABLE {table}")
+    assert row is not None
+    return str(row[1])
 
 
 @pytest.mark.slow

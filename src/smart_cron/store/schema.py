@@ -14,6 +14,7 @@ from smart_cron.store import derived
 from smart_cron.store.adoption import php_system
 from smart_cron.store.faults import MIGRATE, told_in_ours
 from smart_cron.store.migration_lock import sole_migrator
+from smart_cron.store.resuming import resuming
 
 if TYPE_CHECKING:
     from django.db.models import Model
@@ -108,7 +109,8 @@ def _migrate(session: Session) -> list[str]:
     plan = executor.migration_plan(targets)
     if plan:
         derived.drop(session)
-        executor.migrate(targets, plan=plan)
+        with resuming(session):
+            executor.migrate(targets, plan=plan)
     session.not_made = tuple(derived.create(session))
     return [migration.name for migration, _ in plan]
 

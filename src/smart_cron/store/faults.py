@@ -10,14 +10,11 @@ from typing import Any
 from django.db import utils as django_errors
 
 from smart_cron.core.errors import DatabaseConflictError, DatabaseError, DatabaseUnavailableError, SchemaError
+from smart_cron.store import rights
 
 # Lock wait, deadlock, a row changed since it was read, and a key that another transaction took meanwhile.
 _MYSQL_CONFLICTS = frozenset({1020, 1062, 1205, 1213})
 _MYSQL_SCHEMA = frozenset({1054, 1146})
-# What this account may not do: with a table, a column, a routine, or what is for administrators.
-_MYSQL_RIGHTS = frozenset({1142, 1143, 1227, 1370})
-_POSTGRESQL_RIGHTS = "42501"
-_RIGHTS = "'smart-cron db grants' prints what each account needs; tables are made by that of [database] migrate_url."
 # Data that no second try will make fit: too long, not a number, out of range, not text, JSON that is none.
 _MYSQL_DATA = frozenset({1048, 1264, 1265, 1292, 1364, 1366, 1406, 4038, 4078})
 _POSTGRESQL_CONFLICTS = frozenset({"40001", "40P01", "55P03", "23505"})
@@ -61,28 +58,51 @@ def translated(error: Exception, *, secret: str = "") -> DatabaseError:
     if isinstance(error, django_errors.NotSupportedError):
         return SchemaError(f"the server is too old: {text}.", remedy="Upgrade the database server.")
     if _lacks_rights(cause):
-        return DatabaseError(f"this account of the database may not do that: {text}.", remedy=_RIGHTS)
+        return _told_of_rights(text)
     kind = _kind(error, cause)
     if kind is SchemaError:
         return SchemaError(f"the database's tables do not fit this version ({text}).", remedy=MIGRATE)
     if kind is DatabaseUnavailableError:
-        for words, reason, remedy in _SQLITE_DISK if isinstance(cause, sqlite3.Error) else _SERVER_DISK:
-            if words in text:
-                return kind(f"the database cannot be written: {reason} ({text}).", remedy=remedy)
-        return kind(f"the database cannot be used: {text}.", remedy="Is it running, and is the database URL right?")
+        return _unavailable(cause, text)
     if kind is DatabaseConflictError and "is locked" in text:
         return kind(f"the database is locked: another process keeps writing to it ({text}).", remedy=_LOCKED)
     return kind(f"the database refused: {text}.")
 
 
+def _unavailable(cause: BaseException, text: str) -> DatabaseError:
+    for words, reason, remedy in _SQLITE_DISK if isinstance(cause, sqlite3.Error) else _SERVER_DISK:
+        if words in text:
+            return DatabaseUnavailableError(f"the database cannot be written: {reason} ({text}).", remedy=remedy)
+    missing = rights.lack(text) if _code(cause) == rights.MYSQL_DATABASE else None
+    if missing:
+        words = f"the database cannot be used by this account: {missing.words} ({text})."
+        return DatabaseUnavailableError(words, remedy=missing.remedy)
+    return DatabaseUnavailableError(
+        f"the database cannot be used: {text}.", remedy="Is it running, and is the database URL right?"
+    )
+
+
 def _lacks_rights(cause: BaseException) -> bool:
+    return _code(cause) in rights.MYSQL_CODES or getattr(cause, "sqlstate", None) == rights.POSTGRESQL_STATE
+
+
+def _told_of_rights(text: str) -> DatabaseError:
+    missing = rights.lack(text)
+    words = f"{missing.words} ({text})" if missing else text
+    return DatabaseError(
+        f"this account of the database may not do that: {words}.",
+        remedy=missing.remedy if missing else rights.WHAT_TO_DO,
+    )
+
+
+def _code(cause: BaseException) -> int | None:
     code = cause.args[0] if cause.args else None
-    return code in _MYSQL_RIGHTS if isinstance(code, int) else getattr(cause, "sqlstate", None) == _POSTGRESQL_RIGHTS
+    return code if isinstance(code, int) else None
 
 
 def _kind(error: Exception, cause: BaseException) -> type[DatabaseError]:
-    code = cause.args[0] if cause.args else None
-    if isinstance(code, int):
+    code = _code(cause)
+    if code is not None:
         # Before the state: PyMySQL gives one too, and it tells less.
         data = DatabaseError if code in _MYSQL_DATA else None
         return _listed(code, _MYSQL_CONFLICTS, _MYSQL_SCHEMA) or data or _by_class(error)

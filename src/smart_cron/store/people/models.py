@@ -9,7 +9,7 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 
 from smart_cron.core.people import Person, Role
-from smart_cron.store.fields import Instant, LongText, Varchar
+from smart_cron.store.fields import BigInt, Instant, LongText, Varchar
 
 ROLES = [(str(role), role.value) for role in Role]
 
@@ -76,3 +76,16 @@ class ApiKey(models.Model):
 
     class Meta:
         db_table = "smart_cron_api_keys"
+
+
+class OnceKey(models.Model):
+    """What somebody asked for under a key, so that it is done once however often it is asked for; for a day."""
+
+    id: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
+    key_hash = Varchar(max_length=64, unique=True)
+    question_hash = Varchar(max_length=64)
+    number = BigInt(db_default=0, default=0)
+    created_at = Instant(db_index=True)
+
+    class Meta:
+        db_table = "smart_cron_once_keys"

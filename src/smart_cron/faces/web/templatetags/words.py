@@ -28,6 +28,12 @@ def size(count: int | None) -> str:
 
 
 @register.filter
+def figure(value: float | None) -> str:
+    """Return a number of a chart's table, at most two digits behind the point; a dash for None."""
+    return "–" if value is None else f"{value:,.2f}".rstrip("0").rstrip(".")
+
+
+@register.filter
 def control(field: BoundField) -> SafeString:
     """Return a field's input, dressed as the style sheet wants it and told what describes it."""
     kind = {"checkbox": "form-check-input", "select": "form-select"}.get(field.widget_type, "form-control")

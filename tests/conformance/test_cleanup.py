@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.conformance.scene import FAILED, NOON, Scene
 from tests.emptying import unguarded
+from tests.servers import Server
 
 from smart_cron.config.retention import RetentionConfig
 from smart_cron.core.health import CheckStatus, Finding
@@ -24,6 +25,7 @@ from smart_cron.core.task import OnMissed
 from smart_cron.services.cleanup.report import Done
 from smart_cron.services.cleanup.rows import Rows
 from smart_cron.store import cleanup
+from smart_cron.store.gateway import Store, open_store
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 POLICY = RetentionConfig(keep_runs=0).policy()
@@ -467,3 +469,27 @@ def test_run_ids_are_known_with_their_end(scene: Scene) -> None:
         over: (numbers[0], True),
         open_one: (numbers[1], False),
     }
+
+
+def test_the_planner_is_told_of_a_table_where_its_server_does_not_do_so_itself(scene: Scene) -> None:
+    scene.ran()
+    table, kind = "smart_cron_executions", scene.store.session.dialect.name
+
+    count = scene.store.statistics.refresh([table])
+
+    assert count == (0 if kind == "mysql" else 1)
+    if kind == "sqlite":
+        assert scene.store.session.row("SELECT 1 FROM sqlite_stat1 WHERE tbl = %s", [table]) is not None
+    if kind == "postgresql":
+        assert scene.store.session.row("SELECT reltuples FROM pg_class WHERE relname = %s", [table]) == (1,)
+
+
+def test_a_table_that_somebody_holds_keeps_nobody_waiting(opened: Callable[[str], Store], postgresql: Server) -> None:
+    """On PostgreSQL; SQLite has but one lock, for which everybody waits in turns."""
+    store = opened("postgresql")
+    other = open_store(postgresql.url("smart_cron"), alias="holder", timeout_seconds=10)
+    with other.database.transaction():
+        other.session.execute("LOCK TABLE smart_cron_alerts IN SHARE UPDATE EXCLUSIVE MODE")
+
+        assert store.statistics.refresh(["smart_cron_alerts"]) == 0
+    other.database.close()

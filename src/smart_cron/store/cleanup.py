@@ -75,6 +75,9 @@ _KINDS: Mapping[OldRows, _Kind] = {
     ),
 }
 
+# Of which table rows of a kind go, by the names of the clean-up's steps.
+TABLES: Mapping[str, str] = {"executions": _EXECUTIONS, **{kind.value: _KINDS[kind].table for kind in OldRows}}
+
 
 class Cleanup:
     """Finds, counts and deletes what is old."""

@@ -11,7 +11,7 @@ from smart_cron.core.ports import metrics as ports_metrics
 from smart_cron.core.ports.alerts import AlertStore
 from smart_cron.core.ports.audit import AuditStore, RevisionStore
 from smart_cron.core.ports.backups import BackupBook, BackupSource
-from smart_cron.core.ports.cleanup import CleanupBook, CleanupStore
+from smart_cron.core.ports.cleanup import CleanupBook, CleanupStore, StatisticsStore
 from smart_cron.core.ports.healing import HealingStore
 from smart_cron.core.ports.outbox import OutboxStore, TellingStore
 from smart_cron.core.ports.pings import PingStore
@@ -52,6 +52,7 @@ class Store:
     alerts: AlertStore
     cleanup: CleanupStore
     cleanup_book: CleanupBook
+    statistics: StatisticsStore
     audit: AuditStore
     revisions: RevisionStore
     public: PublicStore
@@ -102,6 +103,7 @@ def _assembled(alias: str, timeout_seconds: float) -> Store:
     from smart_cron.store.rollups import Rollups
     from smart_cron.store.samples import Pasts, Samples
     from smart_cron.store.session import Session
+    from smart_cron.store.statistics import Statistics
     from smart_cron.store.tasks import Tasks
     from smart_cron.store.tellings import Tellings
     from smart_cron.store.traces import Traces
@@ -139,6 +141,7 @@ def _assembled(alias: str, timeout_seconds: float) -> Store:
         alerts=book,
         cleanup=Cleanup(session),
         cleanup_book=CleanupNotes(session, audit),
+        statistics=Statistics(session),
         audit=audit,
         revisions=revisions,
         public=PublicInterface(session),

@@ -21,6 +21,8 @@ from smart_cron.services.cleanup.logs import Logs
 from smart_cron.services.cleanup.outputs import Outputs
 from smart_cron.services.cleanup.report import Done
 from smart_cron.services.cleanup.rows import Rows
+from smart_cron.services.cleanup.statistics import Act, Statistics
+from smart_cron.store.cleanup import TABLES
 from smart_cron.taskrunner.runfile import list_runs
 from smart_cron.wiring import House, is_locked, open_lock
 from smart_cron.wiring.backups import prune_backups
@@ -61,12 +63,17 @@ def row_steps(house: House, *, dry_run: bool) -> list[Step]:
         dry_run=dry_run,
     )
     # Hours become days before days go; what one step deletes is of no use to another.
-    hours = Step(name=OldRows.HOURLY_METRICS, verb="made into days", act=rows.hours)
     by_age = [kind for kind in OldRows if kind is not OldRows.HOURLY_METRICS]
+    statistics = Statistics(store=lambda: house.owner().statistics, tables=TABLES)
+
+    def step(name: str, act: Act, verb: str = "deleted") -> Step:
+        return Step(name=name, verb=verb, act=statistics.counted(name, act))
+
     return [
-        Step(name="executions", act=rows.executions),
-        hours,
-        *(Step(name=kind, act=partial(rows.of_kind, kind)) for kind in by_age),
+        step("executions", rows.executions),
+        step(OldRows.HOURLY_METRICS, rows.hours, "made into days"),
+        *(step(kind, partial(rows.of_kind, kind)) for kind in by_age),
+        *([] if dry_run else [Step(name="statistics", verb="refreshed", act=statistics.refresh)]),
     ]
 
 

@@ -74,6 +74,13 @@ class CleanupStore(Protocol):
         """
 
 
+class StatisticsStore(Protocol):
+    """What the planner of the database knows of tables."""
+
+    def refresh(self, tables: Sequence[str]) -> int:
+        """Have it look at these tables, without keeping anybody waiting; return of how many that came about."""
+
+
 class CleanupBook(Protocol):
     """When somebody cleaned up last. Times are the database's own clock."""
 

@@ -164,14 +164,17 @@ class Node:
         path.chmod(mode)
         return path
 
-    def start_in_foreground(self, **constants: float) -> Node:
-        """Start a runner that does not leave its starter, with other constants: `pool_IDLE_SECONDS=0.1`."""
+    def start_in_foreground(self, planted: str = "", **constants: float) -> Node:
+        """Start a runner that does not leave its starter, with other constants: `pool_IDLE_SECONDS=0.1`.
+
+        *planted* is Python that it runs before, to script what only a race would do.
+        """
         source = str(Path(runfile.__file__).parents[2])
         changes = "".join(f"{name.partition('_')[0]}.{name.partition('_')[2]} = {n}\n" for name, n in constants.items())
         code = (
             f"import sys\nsys.path.insert(0, {source!r})\n"
             "from smart_cron.taskrunner import pool, runner\n"
-            f"{changes}"
+            f"{changes}{planted}\n"
             "from smart_cron.taskrunner.__main__ import main\n"
             "main(sys.argv[1:])\n"
         )

@@ -25,8 +25,8 @@ class Seat:
     """One supervisor process, and the run that it holds."""
 
     __slots__ = (
-        "_socket", "fd", "free_since", "order", "overdue_at", "overdue_seconds", "overran", "pid", "run_id", "strays",
-        "tries", "was_frozen",
+        "_socket", "fd", "free_since", "order", "overdue_at", "overdue_seconds", "overran", "pid", "run_id",
+        "settle_at", "strays", "tries", "was_frozen",
     )  # fmt: skip
 
     def __init__(self, pid: int, connection: socket.socket) -> None:
@@ -37,6 +37,8 @@ class Seat:
         self.overdue_seconds = self.overdue_at = 0.0
         self.free_since = time.monotonic()
         self.was_frozen = self.overran = False
+        # When its run is settled at the latest, once it is dead.
+        self.settle_at = 0.0
         self.strays: set[str] = set()
 
     def occupy(self, run_id: str, order: bytes, overdue_seconds: float, *, tries: int) -> None:

@@ -5,6 +5,7 @@ It also cleans up after supervisors that were killed: as the subreaper above the
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import signal
@@ -21,7 +22,7 @@ from smart_cron.taskrunner.run import note_signal
 from smart_cron.taskrunner.runfile import lost_finish
 from smart_cron.taskrunner.spares import Spares
 from smart_cron.taskrunner.supervisor import refused_event
-from smart_cron.taskrunner.tree import kill_tree
+from smart_cron.taskrunner.tree import kill_orphans
 from smart_cron.taskrunner.urgency import hurry, slow_down
 
 TYPE_CHECKING = False
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 HOUSEKEEPING_SECONDS = 2.0
 SWEEP_SECONDS = 0.02
 SWEEP_PATIENCE_SECONDS = 10.0
+# Zombies may come as fast as they are reaped: never all of them in one go.
+REAPED_AT_ONCE = 1000
 # An order whose supervisor died before its first record is given to one more.
 MAX_TRIES = 2
 
@@ -67,7 +70,7 @@ class Runner:
         self._idle_seconds = idle_seconds
         self._by_run: dict[str, Seat] = {}
         self._lost: deque[Seat] = deque()
-        self._sweep_until = 0.0
+        self._sweep_at = math.inf
         self._stop_asked = False
         self._stopping = False
         self._needed_at = time.monotonic()
@@ -93,7 +96,7 @@ class Runner:
                 self._handle(fd, event)
             if self._stop_asked and not self._stopping:
                 self._stop()
-            if self._lost:
+            if time.monotonic() >= self._sweep_at:
                 self._sweep()
             if time.monotonic() >= self._housekeeping_at:
                 self._keep_house()
@@ -103,9 +106,7 @@ class Runner:
         return self._stopping and not self._by_run and not self._lost
 
     def _wait_seconds(self) -> float:
-        if self._lost:
-            return SWEEP_SECONDS
-        return max(self._housekeeping_at - time.monotonic(), 0)
+        return max(min(self._housekeeping_at, self._sweep_at) - time.monotonic(), 0)
 
     def _handle(self, fd: int, event: int) -> None:
         if (seat := self._pool.by_fd.get(fd)) is not None:
@@ -145,13 +146,15 @@ class Runner:
             self._pool.retire(seat)
 
     def _reap(self) -> None:
-        while True:
+        for _ in range(REAPED_AT_ONCE):
             try:
                 pid, _ = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
+            # Whatever has ended, supervisor or orphan, may have left us its children.
+            self._sweep_at = 0.0
             seat = self._pool.by_pid.get(pid)
             if seat is not None:
                 self._bury(seat)
@@ -163,22 +166,28 @@ class Runner:
         self._pool.forget(seat)
         if seat.run_id is not None:
             self._lost.append(seat)
-            self._sweep_until = time.monotonic() + SWEEP_PATIENCE_SECONDS
+            seat.settle_at = time.monotonic() + SWEEP_PATIENCE_SECONDS
 
     def _sweep(self) -> None:
-        # The orphans of a lost supervisor are ours now, and we have no other children than supervisors.
-        hurry()
-        strays = kill_tree(beside=frozenset(self._pool.by_pid))
-        for seat in self._lost:
-            seat.strays.update(str(process) for process in strays)
-        if strays and time.monotonic() < self._sweep_until:
-            return
-        unkillable = [str(process) for process in strays]
-        slow_down()
-        while self._lost:
-            self._settle_lost(self._lost.popleft(), unkillable)
+        """End what dead supervisors left to us, and settle their runs once it is gone or cannot be killed."""
+        if self._lost:
+            hurry()
+        self._reap()
+        orphans = kill_orphans(frozenset(self._pool.by_pid))
+        names = [str(process) for process in orphans or ()]
+        now = time.monotonic()
+        for seat in list(self._lost):
+            seat.strays.update(names)
+            if orphans is None or now > seat.settle_at:
+                self._lost.remove(seat)
+                self._settle_lost(seat, unkillable=names)
+        if not self._lost:
+            slow_down()
+        # What cannot be killed now may be able to end later, and has children then.
+        pause = SWEEP_SECONDS if self._lost else HOUSEKEEPING_SECONDS
+        self._sweep_at = math.inf if orphans is None else now + pause
 
-    def _settle_lost(self, seat: Seat, unkillable: list[str]) -> None:
+    def _settle_lost(self, seat: Seat, *, unkillable: list[str]) -> None:
         assert seat.run_id is not None
         self._by_run.pop(seat.run_id, None)
         held = take_over(self._runs_dir, seat.run_id)

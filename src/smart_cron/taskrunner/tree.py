@@ -143,13 +143,31 @@ def kill_children(beside: frozenset[int] = frozenset()) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def kill_tree(*, beside: frozenset[int] = frozenset()) -> list[Process]:
-    """Send SIGKILL to every descendant of this process once and return them; call again until it returns none.
+def kill_tree() -> list[Process]:
+    """Send SIGKILL to every descendant of this process once and return those found alive.
 
-    The children *beside* and what descends from them are spared.
+    Who finds none has not shown that there is none: whose parent ends while the tree is walked may be passed over.
     """
-    kill_children(beside)
-    found = descendants(os.getpid(), beside=beside)
+    kill_children()
+    found = descendants(os.getpid())
+    for process in found:
+        send_signals(process, (signal.SIGKILL,))
+    return found
+
+
+def kill_orphans(supervisors: frozenset[int]) -> list[Process] | None:
+    """Send SIGKILL to all that descends from this process and not from its *supervisors*, and return those found alive.
+
+    None says that there is nothing, and then there surely is not. The kernel hands the children of who ends to us and
+    makes a zombie of it in one step, and this zombie stays our child until we reap it. So of all that lives some child
+    of ours tells, whatever forks and ends meanwhile; reap the dead ones and call again until it returns None.
+    """
+    ours = os.getpid()
+    if supervisors.issuperset(children_of(ours)):
+        return None
+    # Named before they are killed: what is found later may be dead by then.
+    found = descendants(ours, beside=supervisors)
+    kill_children(supervisors)
     for process in found:
         send_signals(process, (signal.SIGKILL,))
     return found

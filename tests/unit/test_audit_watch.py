@@ -26,6 +26,9 @@ class Slow:
     def notice_alerts(self) -> int:
         return 0
 
+    def notice_others(self) -> int:
+        return 0
+
     def head(self) -> None:
         return None
 

@@ -96,6 +96,9 @@ class AuditWatch:
         alerts = self._revisions.notice_alerts()
         if alerts:
             self._log.info("Alerts were acknowledged or resolved by SQL", count=alerts)
+        others = self._revisions.notice_others()
+        if others:
+            self._log.info("Holds or pings were changed by SQL", count=others)
 
     def _remember(self) -> None:
         known, head = self._memory.read(), self._audit.head()

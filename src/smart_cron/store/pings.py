@@ -36,6 +36,10 @@ _COLUMNS = (
     " state"
 )
 HINT_CHARACTERS = 4
+# What people decide of a check.
+TERM_COLUMNS = (
+    "check_name", "description", "period_seconds", "grace_seconds", "longest_run_seconds", "enabled", "alert_email",
+)  # fmt: skip
 
 
 class Pings:

@@ -17,7 +17,7 @@ from smart_cron.core.audit import BY_SQL, BY_UPGRADE, Actor, as_actor
 from smart_cron.core.errors import UnknownRevisionError
 from smart_cron.core.revision import Noticed, Revision, Values, differing
 from smart_cron.core.task import TaskDefinition
-from smart_cron.store import alerts_by_sql
+from smart_cron.store import alerts_by_sql, others_by_sql
 from smart_cron.store.audit import Audit, changes
 from smart_cron.store.bulk import placeholders, storable
 from smart_cron.store.definitions import COLUMNS, read_definition
@@ -208,6 +208,10 @@ class Revisions:
     def notice_alerts(self) -> int:
         """Enter which alerts were acknowledged or resolved by SQL; return how many."""
         return alerts_by_sql.notice(self._session, self._audit)
+
+    def notice_others(self) -> int:
+        """Enter which holds and pings were added, changed or deleted by SQL; return how many."""
+        return others_by_sql.notice(self._session, self._audit)
 
     # Read -------------------------------------------------------------------------------------------------------
 

@@ -57,3 +57,6 @@ class RevisionStore(Protocol):
 
     def notice_alerts(self) -> int:
         """Enter which alerts were acknowledged or resolved by SQL; return how many."""
+
+    def notice_others(self) -> int:
+        """Enter which holds and pings were added, changed or deleted by SQL; return how many."""

@@ -82,6 +82,17 @@ class TaskExistsError(SmartCronError):
         self.name = name
 
 
+class TaskChangedError(SmartCronError):
+    """Somebody else saved the task since it was read; `saved` is the number of the revision that stands now."""
+
+    def __init__(self, name: str, *, read: int, saved: int) -> None:
+        super().__init__(
+            f"task '{name}' was changed meanwhile: revision {saved} stands, and this was made from {read}.",
+            remedy="Look at what differs, and save again.",
+        )
+        self.name, self.read, self.saved = name, read, saved
+
+
 class TaskBusyError(SmartCronError):
     """The task is running or about to run, and its overlap policy forbids another run beside it."""
 

@@ -6,9 +6,11 @@ Only what can be told from the definition itself: files, users and directories a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from smart_cron.core.cron_fields import quote
 from smart_cron.core.errors import InvalidInputError
@@ -29,11 +31,34 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _UMASK = re.compile(r"0?[0-7]{3}")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?")
 _MAIL = re.compile(r"[^\s@,;<>]+@[^\s@,;<>]+")
+# What a field is called in a sentence, where that is not its name.
+_SAID = {
+    "node_tag": "node tag",
+    "shell_command": "shell command",
+    "stdin_text": "standard input",
+    "kill_grace": "kill grace",
+    "retry_delay": "retry delay",
+    "start_deadline": "start deadline",
+    "success_exit_codes": "success exit code",
+    "working_directory": "working directory",
+}
 _WORDS = {"on_missed": OnMissed, "on_overlap": OnOverlap, "sandbox": Sandbox}
 
 
+class Fault(NamedTuple):
+    """What is wrong, and with which field of `TaskDefinition` or, as `limits.nice`, of its limits."""
+
+    field: str
+    says: str
+
+
 def check_definition(definition: TaskDefinition, *, now: datetime) -> list[str]:
-    """Return every problem of a definition, one sentence each, or an empty list.
+    """Return every problem of a definition, one sentence each, or an empty list."""
+    return [fault.says for fault in faults_of(definition, now=now)]
+
+
+def faults_of(definition: TaskDefinition, *, now: datetime) -> list[Fault]:
+    """Return every fault of a definition with the field that it lies in.
 
     `now` is where the search for a first slot begins.
     """
@@ -50,175 +75,209 @@ def check_definition(definition: TaskDefinition, *, now: datetime) -> list[str]:
         _check_sandbox,
         _check_receivers,
     )
-    problems = [problem for check in checks for problem in check(definition)]
-    return [*problems, *_check_schedule(definition, now)]
+    faults = [fault for check in checks for fault in check(definition)]
+    return [*faults, *_check_schedule(definition, now)]
 
 
-def _check_name(d: TaskDefinition) -> Iterator[str]:
+def _check_name(d: TaskDefinition) -> Iterator[Fault]:
     if not _NAME.fullmatch(d.name):
-        yield f"task name {quote(d.name)} must be 1 to 100 of the letters A-Z and a-z, digits, '_' and '-'"
+        yield Fault(
+            "name", f"task name {quote(d.name)} must be 1 to 100 of the letters A-Z and a-z, digits, '_' and '-'"
+        )
     yield from _check_text("description", d.description, 500)
     yield from _check_text("origin", d.origin, 255)
-    for title, label in (("group", d.group), ("node tag", d.node_tag)):
+    for field, label in (("group", d.group), ("node_tag", d.node_tag)):
         if label is not None and not _LABEL.fullmatch(label):
-            yield f"{title} {quote(label)} must be 1 to 100 letters, digits, '_', '-' and '.'"
+            yield Fault(field, f"{_said(field)} {quote(label)} must be 1 to 100 letters, digits, '_', '-' and '.'")
 
 
-def _check_command(d: TaskDefinition) -> Iterator[str]:
+def _check_command(d: TaskDefinition) -> Iterator[Fault]:
     if (d.script is None) == (d.shell_command is None):
-        yield "exactly one of script and shell command must be given"
+        yield Fault("script", "exactly one of script and shell command must be given")
     if d.script is not None:
         if not d.script.startswith("/"):
-            yield f"script {quote(d.script)} must be an absolute path, it has to begin with '/'"
+            yield Fault("script", f"script {quote(d.script)} must be an absolute path, it has to begin with '/'")
         yield from _check_text("script", d.script, 255, single_line=True)
     if d.shell_command is not None:
         if not d.shell_command.strip():
-            yield "the shell command is empty"
-        yield from _check_bytes("shell command", d.shell_command, MAX_COMMAND_BYTES)
+            yield Fault("shell_command", "the shell command is empty")
+        yield from _check_bytes("shell_command", d.shell_command, MAX_COMMAND_BYTES)
     if d.stdin_text is not None:
-        yield from _check_bytes("standard input", d.stdin_text, MAX_STDIN_BYTES)
+        yield from _check_bytes("stdin_text", d.stdin_text, MAX_STDIN_BYTES)
 
 
-def _check_arguments(d: TaskDefinition) -> Iterator[str]:
+def _check_arguments(d: TaskDefinition) -> Iterator[Fault]:
     for place, argument in enumerate(d.arguments, 1):
         if not _is_plain(argument):
-            yield f"argument {place} contains a NUL character or something that is no Unicode text"
+            yield Fault("arguments", f"argument {place} contains a NUL character or something that is no Unicode text")
     if d.arguments and d.script is None:
-        yield "arguments go with a script, write them into the shell command itself"
+        yield Fault("arguments", "arguments go with a script, write them into the shell command itself")
     if sum(_size(argument) + 1 for argument in d.arguments) > MAX_ARGUMENT_BYTES:
-        yield f"the arguments take more than {MAX_ARGUMENT_BYTES} bytes together, hand large data over in a file"
+        yield Fault(
+            "arguments",
+            f"the arguments take more than {MAX_ARGUMENT_BYTES} bytes together, hand large data over in a file",
+        )
 
 
-def _check_words(d: TaskDefinition) -> Iterator[str]:
-    for title, words in _WORDS.items():
-        word = getattr(d, title)
+def _check_words(d: TaskDefinition) -> Iterator[Fault]:
+    for field, words in _WORDS.items():
+        word = getattr(d, field)
         known = [str(each) for each in words]
         if word not in known:
-            yield f"{title} must be one of {', '.join(known)}, got {quote(str(word))}"
+            yield Fault(field, f"{field} must be one of {', '.join(known)}, got {quote(str(word))}")
 
 
-def _check_numbers(d: TaskDefinition) -> Iterator[str]:
+def _check_numbers(d: TaskDefinition) -> Iterator[Fault]:
     yield from _check_range("priority", d.priority, 1, 10)
     yield from _check_span("timeout", d.timeout, at_least=1)
-    yield from _check_span("kill grace", d.kill_grace, at_least=0)
+    yield from _check_span("kill_grace", d.kill_grace, at_least=0)
     yield from _check_range("max_retries", d.max_retries, 0, MAX_RETRIES)
-    yield from _check_span("retry delay", d.retry_delay, at_least=0)
+    yield from _check_span("retry_delay", d.retry_delay, at_least=0)
     yield from _check_range("failure_threshold", d.failure_threshold, 1, MAX_SECONDS)
     if d.start_deadline is not None:
-        yield from _check_span("start deadline", d.start_deadline, at_least=1)
+        yield from _check_span("start_deadline", d.start_deadline, at_least=1)
 
 
-def _check_exit_codes(d: TaskDefinition) -> Iterator[str]:
+def _check_exit_codes(d: TaskDefinition) -> Iterator[Fault]:
     if not d.success_exit_codes:
-        yield "success_exit_codes is empty, name at least one, usually 0"
+        yield Fault("success_exit_codes", "success_exit_codes is empty, name at least one, usually 0")
     for code in d.success_exit_codes:
-        yield from _check_range("success exit code", code, 0, 255)
+        yield from _check_range("success_exit_codes", code, 0, 255)
 
 
-def _check_identity(d: TaskDefinition) -> Iterator[str]:
+def _check_identity(d: TaskDefinition) -> Iterator[Fault]:
     if d.run_as is not None and not _USER.fullmatch(d.run_as):
-        yield f"run_as {quote(d.run_as)} is not a user name"
+        yield Fault("run_as", f"run_as {quote(d.run_as)} is not a user name")
     if d.umask is not None and not _UMASK.fullmatch(d.umask):
-        yield f"umask {quote(d.umask)} must be octal digits such as 022"
+        yield Fault("umask", f"umask {quote(d.umask)} must be octal digits such as 022")
     if d.working_directory is not None:
         if not d.working_directory.startswith("/"):
-            yield f"working directory {quote(d.working_directory)} must be an absolute path"
-        yield from _check_text("working directory", d.working_directory, 4096, single_line=True)
+            yield Fault("working_directory", f"working directory {quote(d.working_directory)} must be an absolute path")
+        yield from _check_text("working_directory", d.working_directory, 4096, single_line=True)
 
 
-def _check_environment(d: TaskDefinition) -> Iterator[str]:
+def _check_environment(d: TaskDefinition) -> Iterator[Fault]:
     for name, value in d.environment.items():
         if not _VARIABLE.fullmatch(name):
-            yield f"environment name {quote(name)} must be letters, digits and '_', and not begin with a digit"
+            yield Fault(
+                "environment",
+                f"environment name {quote(name)} must be letters, digits and '_', and not begin with a digit",
+            )
         elif name.startswith(FORBIDDEN_ENVIRONMENT):
-            yield f"environment name {name} cannot be set: LD_* and SMART_CRON_* belong to the system"
+            yield Fault(
+                "environment", f"environment name {name} cannot be set: LD_* and SMART_CRON_* belong to the system"
+            )
         if not _is_plain(value):
-            yield f"environment value of {quote(name)} contains a NUL character or something that is no Unicode text"
+            yield Fault(
+                "environment",
+                f"environment value of {quote(name)} contains a NUL character or something that is no Unicode text",
+            )
     if sum(_size(name) + _size(value) + 2 for name, value in d.environment.items()) > MAX_ENVIRONMENT_BYTES:
-        yield f"the environment takes more than {MAX_ENVIRONMENT_BYTES} bytes, hand large data over in a file"
+        yield Fault(
+            "environment",
+            f"the environment takes more than {MAX_ENVIRONMENT_BYTES} bytes, hand large data over in a file",
+        )
 
 
-def _check_limits(d: TaskDefinition) -> Iterator[str]:
+def _check_limits(d: TaskDefinition) -> Iterator[Fault]:
     limits: Limits = d.limits
-    for title in ("memory_mb", "cpu_seconds", "open_files", "processes"):
-        value = getattr(limits, title)
+    for name in ("memory_mb", "cpu_seconds", "open_files", "processes"):
+        value = getattr(limits, name)
         if value is not None:
-            yield from _check_range(title, value, 1, MAX_SECONDS)
-    yield from _check_range("output_bytes", limits.output_bytes, 1, 2**63 - 1)
-    yield from _check_range("nice", limits.nice, -20, 19)
+            yield from _check_range(f"limits.{name}", value, 1, MAX_SECONDS)
+    yield from _check_range("limits.output_bytes", limits.output_bytes, 1, 2**63 - 1)
+    yield from _check_range("limits.nice", limits.nice, -20, 19)
 
 
-def _check_sandbox(d: TaskDefinition) -> Iterator[str]:
+def _check_sandbox(d: TaskDefinition) -> Iterator[Fault]:
     if d.sandbox == Sandbox.STANDARD and not d.sandbox_network:
-        yield "sandbox_network 0 needs the sandbox 'strict': the standard one cannot take the network away"
+        yield Fault(
+            "sandbox_network",
+            "sandbox_network 0 needs the sandbox 'strict': the standard one cannot take the network away",
+        )
     if d.sandbox == Sandbox.STRICT and d.keep_processes:
-        yield "keep_processes needs the sandbox 'standard': nothing in the strict one outlives its main process"
+        yield Fault(
+            "keep_processes",
+            "keep_processes needs the sandbox 'standard': nothing in the strict one outlives its main process",
+        )
 
 
-def _check_receivers(d: TaskDefinition) -> Iterator[str]:
+def _check_receivers(d: TaskDefinition) -> Iterator[Fault]:
     if d.alert_email is not None:
         if not _MAIL.fullmatch(d.alert_email):
-            yield f"alert_email {quote(d.alert_email)} must be one address such as ops@example.org"
+            yield Fault(
+                "alert_email", f"alert_email {quote(d.alert_email)} must be one address such as ops@example.org"
+            )
         yield from _check_text("alert_email", d.alert_email, 255, single_line=True)
     if d.alert_slack_webhook is not None:
         if not _is_web_address(d.alert_slack_webhook, schemes=("https",)):
             # The address is a secret: whoever knows it may post.
-            yield "alert_slack_webhook must be an https address"
+            yield Fault("alert_slack_webhook", "alert_slack_webhook must be an https address")
         yield from _check_text("alert_slack_webhook", d.alert_slack_webhook, 500, single_line=True)
     if d.ping_url is not None:
         if not _is_web_address(d.ping_url, schemes=("https", "http")):
-            yield "ping_url must be an https or http address"
+            yield Fault("ping_url", "ping_url must be an https or http address")
         yield from _check_text("ping_url", d.ping_url, 500, single_line=True)
     if not 0 <= d.anomaly_tolerance <= 1000:  # `not` because of nan
-        yield f"anomaly_tolerance must be 0 (none) to 1000, got {d.anomaly_tolerance}"
+        yield Fault("anomaly_tolerance", f"anomaly_tolerance must be 0 (none) to 1000, got {d.anomaly_tolerance}")
 
 
-def _check_schedule(d: TaskDefinition, now: datetime) -> list[str]:
-    problems: list[str] = []
-    for read in (lambda: Schedule.parse(d.schedule), lambda: zone(d.time_zone or "UTC")):
-        try:
-            read()
-        except InvalidInputError as fault:
-            problems += fault.problems
-    if problems:
-        return problems
+def _check_schedule(d: TaskDefinition, now: datetime) -> Iterator[Fault]:
+    faults = [*_unread("schedule", lambda: Schedule.parse(d.schedule)), *_unread("time_zone", lambda: _place(d))]
+    yield from faults
+    if faults:
+        return
     schedule = Schedule.parse(d.schedule)
+    if not schedule.is_reboot:
+        yield from _unread("schedule", lambda: schedule.next_after(now, _place(d)))
+
+
+def _place(d: TaskDefinition) -> ZoneInfo:
+    return zone(d.time_zone or "UTC")
+
+
+def _unread(field: str, read: Callable[[], object]) -> Iterator[Fault]:
     try:
-        if not schedule.is_reboot:
-            schedule.next_after(now, zone(d.time_zone or "UTC"))
+        read()
     except InvalidInputError as fault:
-        problems += fault.problems
-    return problems
+        yield from (Fault(field, problem) for problem in fault.problems)
 
 
-def _check_range(title: str, value: int, low: int, high: int) -> Iterator[str]:
+def _check_range(field: str, value: int, low: int, high: int) -> Iterator[Fault]:
     if not low <= value <= high:
-        yield f"{title} must be {low} to {high}, got {value}"
+        yield Fault(field, f"{_said(field)} must be {low} to {high}, got {value}")
 
 
-def _check_span(title: str, value: timedelta, *, at_least: int) -> Iterator[str]:
+def _check_span(field: str, value: timedelta, *, at_least: int) -> Iterator[Fault]:
+    said, got = _said(field), value.total_seconds()
     if not timedelta(seconds=at_least) <= value <= timedelta(seconds=MAX_SECONDS):
-        yield f"{title} must be {at_least} to {MAX_SECONDS} seconds, got {value.total_seconds():g}"
+        yield Fault(field, f"{said} must be {at_least} to {MAX_SECONDS} seconds, got {got:g}")
     elif value.microseconds:
-        yield f"{title} must be whole seconds, got {value.total_seconds():g}"
+        yield Fault(field, f"{said} must be whole seconds, got {got:g}")
 
 
-def _check_text(title: str, value: str | None, longest: int, *, single_line: bool = False) -> Iterator[str]:
+def _check_text(field: str, value: str | None, longest: int, *, single_line: bool = False) -> Iterator[Fault]:
     if value is None:
         return
+    said = _said(field)
     if len(value) > longest:
-        yield f"{title} has {len(value)} characters and at most {longest} fit"
+        yield Fault(field, f"{said} has {len(value)} characters and at most {longest} fit")
     if not _is_plain(value):
-        yield f"{title} contains a NUL character or something that is no Unicode text"
+        yield Fault(field, f"{said} contains a NUL character or something that is no Unicode text")
     elif single_line and any(c in value for c in "\r\n"):
-        yield f"{title} must not contain a line break"
+        yield Fault(field, f"{said} must not contain a line break")
 
 
-def _check_bytes(title: str, value: str, longest: int) -> Iterator[str]:
+def _check_bytes(field: str, value: str, longest: int) -> Iterator[Fault]:
+    said = _said(field)
     if _size(value) > longest:
-        yield f"the {title} takes more than {longest} bytes, hand large data over in a file"
+        yield Fault(field, f"the {said} takes more than {longest} bytes, hand large data over in a file")
     if not _is_plain(value):
-        yield f"the {title} contains a NUL character or something that is no Unicode text"
+        yield Fault(field, f"the {said} contains a NUL character or something that is no Unicode text")
+
+
+def _said(field: str) -> str:
+    return _SAID.get(field, field.removeprefix("limits."))
 
 
 def _is_web_address(address: str, *, schemes: tuple[str, ...]) -> bool:

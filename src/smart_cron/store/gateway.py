@@ -11,6 +11,7 @@ from smart_cron.core.ports import metrics as ports_metrics
 from smart_cron.core.ports.alerts import AlertStore
 from smart_cron.core.ports.audit import AuditStore, RevisionStore
 from smart_cron.core.ports.backups import BackupBook, BackupSource
+from smart_cron.core.ports.board import TaskBoard
 from smart_cron.core.ports.cleanup import CleanupBook, CleanupStore, StatisticsStore
 from smart_cron.core.ports.healing import HealingStore
 from smart_cron.core.ports.outbox import OutboxStore, TellingStore
@@ -31,6 +32,7 @@ class Store:
     claims: ports.ClaimStore
     records: ports.RecordStore
     tasks: ports.TaskStore
+    board: TaskBoard
     history: ports.HistoryStore
     ledger: ports.LedgerStore
     held: ports.HeldStore
@@ -80,6 +82,7 @@ def _assembled(alias: str, timeout_seconds: float) -> Store:
     from smart_cron.store.audit_reads import AuditLog
     from smart_cron.store.backups.book import Backups
     from smart_cron.store.backups.source import Source
+    from smart_cron.store.board import Board
     from smart_cron.store.claims import Claims
     from smart_cron.store.cleanup import Cleanup
     from smart_cron.store.cleanup_book import CleanupNotes
@@ -121,6 +124,7 @@ def _assembled(alias: str, timeout_seconds: float) -> Store:
         records=records,
         healing=Healing(session, records, audit),
         tasks=Tasks(session, releases, plans=plans, audit=audit, alerts=Alerts(session), revisions=revisions),
+        board=Board(session),
         history=History(session, releases, audit),
         ledger=LedgerReads(session),
         held=HeldSlots(session, releases, audit),

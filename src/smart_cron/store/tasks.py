@@ -8,7 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from smart_cron.core import builtin
-from smart_cron.core.errors import SmartCronError, TaskBusyError, TaskExistsError, UnknownRunError, UnknownTaskError
+from smart_cron.core.errors import (
+    SmartCronError,
+    TaskBusyError,
+    TaskChangedError,
+    TaskExistsError,
+    UnknownRunError,
+    UnknownTaskError,
+)
 from smart_cron.core.run import ErrorType, Status
 from smart_cron.core.task import OnOverlap, Task, TaskDefinition
 from smart_cron.store import definitions
@@ -88,11 +95,21 @@ class Tasks:
         self._revisions.keep(task_id, actor=actor)
         return self._by_id(task_id)
 
-    def replace(self, task_id: int, definition: TaskDefinition, *, actor: str, revision: int | None = None) -> Task:
-        """Give the task this definition in place of its own; *revision* is the one that it comes from, if any."""
-        return self._session.again(lambda: self._replace(task_id, definition, actor, revision))
+    def replace(
+        self,
+        task_id: int,
+        definition: TaskDefinition,
+        *,
+        actor: str,
+        revision: int | None = None,
+        read: int | None = None,
+    ) -> Task:
+        """Give the task this definition in place of its own, unless it was changed since *read*."""
+        return self._session.again(lambda: self._replace(task_id, definition, actor, revision, read))
 
-    def _replace(self, task_id: int, definition: TaskDefinition, actor: str, revision: int | None) -> Task:
+    def _replace(
+        self, task_id: int, definition: TaskDefinition, actor: str, revision: int | None, read: int | None
+    ) -> Task:
         columns = ", ".join(definitions.COLUMNS)
         row = self._session.row(
             f"SELECT {columns} FROM smart_cron_tasks_config WHERE id = %s{self._session.dialect.lock}", [task_id]
@@ -102,6 +119,8 @@ class Tasks:
         if row[0] != definition.name:
             self._require_free(definition.name)
         self._revisions.notice_among([task_id])
+        if read is not None:
+            self._require_unchanged(task_id, str(row[0]), read)
         values = definitions.column_values(definition)
         old, new = changes(_named(row), _named(values))
         # Unplanned anew even where nothing that planning looks at changed: it may have been what made it invalid.
@@ -234,6 +253,11 @@ class Tasks:
             raise UnknownRunError(str(execution_id))
         arguments: str | None = row[0]
         return arguments
+
+    def _require_unchanged(self, task_id: int, name: str, read: int) -> None:
+        latest = self._revisions.revisions(task_id, limit=1)
+        if latest and latest[0].number != max(read, 1):
+            raise TaskChangedError(name, read=read, saved=latest[0].number)
 
     def _require_free(self, name: str) -> None:
         if self._session.row("SELECT id FROM smart_cron_tasks_config WHERE task_name = %s", [name]):

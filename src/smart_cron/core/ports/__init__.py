@@ -211,8 +211,20 @@ class TaskStore(Protocol):
     def add(self, definition: TaskDefinition, *, actor: str) -> Task:
         """Raise TaskExistsError when the name is taken."""
 
-    def replace(self, task_id: int, definition: TaskDefinition, *, actor: str, revision: int | None = None) -> Task:
-        """Give the task this definition in place of its own; *revision* is the one that it comes from, if any."""
+    def replace(
+        self,
+        task_id: int,
+        definition: TaskDefinition,
+        *,
+        actor: str,
+        revision: int | None = None,
+        read: int | None = None,
+    ) -> Task:
+        """Give the task this definition in place of its own; *revision* is the one that it comes from, if any.
+
+        *read* is the revision that stood when the definition was made (0: none yet): raise TaskChangedError where
+        another one stands by now.
+        """
 
     def set_enabled(self, task_id: int, enabled: bool, *, actor: str) -> None: ...
 

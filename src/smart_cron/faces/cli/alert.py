@@ -15,8 +15,9 @@ from smart_cron.core.alert import Alert, Severity
 from smart_cron.core.alert_columns import alert_columns
 from smart_cron.core.alert_words import told as harmless
 from smart_cron.core.delivery import Delivered, DeliveryStatus
+from smart_cron.core.masking import masked_webhook
 from smart_cron.core.message import MessageKind
-from smart_cron.faces.cli.documents import masked_webhook, print_json
+from smart_cron.faces.cli.documents import print_json
 from smart_cron.faces.cli.lazy import LazyGroup
 from smart_cron.faces.cli.options import json_option
 from smart_cron.faces.cli.session import Session, pass_session

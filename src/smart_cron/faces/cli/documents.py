@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import click
 
+from smart_cron.core.masking import masked_environment, masked_webhook
 from smart_cron.core.task import Task, TaskDefinition
 
 
@@ -108,27 +108,6 @@ def definition_document(definition: TaskDefinition) -> dict[str, Any]:
         "anomaly_tolerance": definition.anomaly_tolerance,
         "origin": definition.origin,
     }
-
-
-def masked_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment with the values hidden whose names say that they are secret (SECURITY 33)."""
-    return {name: "***" if _is_secret(name) else value for name, value in environment.items()}
-
-
-def masked_webhook(url: str | None) -> str | None:
-    """A webhook's URL is its password: show whose it is, not what it is."""
-    if not url:
-        return None
-    scheme, mark, rest = url.partition("://")
-    return f"{scheme}{mark}{rest.partition('/')[0]}/***"
-
-
-SECRET_WORDS = ("PASS", "PWD", "SECRET", "TOKEN", "KEY", "CREDENTIAL", "AUTH", "DSN", "DATABASE_URL")
-
-
-def _is_secret(name: str) -> bool:
-    upper = name.upper()
-    return any(word in upper for word in SECRET_WORDS) and upper not in {"PWD", "OLDPWD"}
 
 
 def _seconds(length: timedelta | None) -> int | float | None:

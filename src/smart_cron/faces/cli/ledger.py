@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from smart_cron.core.moments import Moment
 from smart_cron.faces.cli.errors import READER_LEFT, note
-from smart_cron.faces.cli.instants import Moment, read_moment
+from smart_cron.faces.cli.instants import read_moment
 from smart_cron.faces.cli.session import Session, pass_session
 from smart_cron.faces.cli.tables import Column, show_table
 from smart_cron.faces.cli.text import counted

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from smart_cron.core.spans import read_span
 
 if TYPE_CHECKING:
     Kind = click.ParamType[Any]
@@ -17,7 +18,6 @@ else:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 
-UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
 NOTHING = object()  # an option's `none`: an empty column, as against an option that was not given
 
 
@@ -34,10 +34,10 @@ class Span(Kind):
             return value
         if self.optional and value.lower() == "none":
             return NOTHING
-        found = re.fullmatch(r"(-?[0-9]{1,9})\s*(s|m|min|h|d)?", value, re.ASCII)
-        if not found:
+        found = read_span(value)
+        if found is None:
             self.fail(f"'{value}' is no length of time; write seconds, or 90s, 5m, 2h, 1d.", param, ctx)
-        return timedelta(seconds=int(found[1]) * UNITS[found[2] or "s"])
+        return found
 
 
 class OptionalNumber(Kind):

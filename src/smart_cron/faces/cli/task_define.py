@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from smart_cron.core.masking import masked_environment, masked_webhook
 from smart_cron.core.task import TaskDefinition
-from smart_cron.faces.cli.documents import masked_environment, masked_webhook
 from smart_cron.faces.cli.errors import note
 from smart_cron.faces.cli.fields import changed_definition, differences, given, new_definition, task_options
 from smart_cron.faces.cli.instants import require_reach

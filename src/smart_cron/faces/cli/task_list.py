@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from smart_cron.core.errors import InvalidInputError, InvalidScheduleError
 from smart_cron.core.task import Task
+from smart_cron.core.task_words import in_words, next_slot, state
 from smart_cron.faces.cli.documents import print_json, task_document
 from smart_cron.faces.cli.options import json_option
 from smart_cron.faces.cli.session import Session, pass_session
@@ -65,38 +65,3 @@ def _row(task: Task, now: datetime, place: ZoneInfo, *, verbose: bool) -> list[C
     if verbose:
         cells.insert(1, in_words(task.definition.schedule))
     return cells
-
-
-def next_slot(task: Task, now: datetime, default_zone: ZoneInfo) -> datetime | None:
-    """Return the next slot: the planned one, or what the pattern says for a task that no master has seen yet."""
-    from smart_cron.core.schedule import Schedule
-    from smart_cron.core.zones import zone
-
-    definition = task.definition
-    if task.next_run_at is not None or not definition.enabled or task.invalid_reason:
-        return task.next_run_at if definition.enabled else None
-    try:
-        schedule = Schedule.parse(definition.schedule)
-        place = zone(definition.time_zone) if definition.time_zone else default_zone
-        return None if schedule.is_reboot else schedule.next_after(now, place)
-    except InvalidInputError:
-        return None  # Put there by SQL: the master will say what is wrong with it.
-
-
-def state(task: Task) -> str:
-    """Return the one word for how a task stands."""
-    if task.is_running:
-        return "running"
-    if task.invalid_reason:
-        return "invalid"
-    return "enabled" if task.definition.enabled else "disabled"
-
-
-def in_words(schedule: str) -> str:
-    """Return a schedule in words; one that cannot be read, put there by SQL, is no reason to list nothing."""
-    from smart_cron.core.words import describe
-
-    try:
-        return describe(schedule)
-    except InvalidScheduleError:
-        return "cannot be read"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -13,7 +12,8 @@ import click
 
 from smart_cron.core.errors import SmartCronError
 from smart_cron.core.revision import Revision, Values, differing
-from smart_cron.faces.cli.documents import masked_environment, masked_webhook, print_json
+from smart_cron.core.revision_words import shown, shown_pair
+from smart_cron.faces.cli.documents import print_json
 from smart_cron.faces.cli.options import dry_run_option, json_option
 from smart_cron.faces.cli.session import Session, pass_session
 from smart_cron.faces.cli.tables import Column, show_table
@@ -31,8 +31,6 @@ COLUMNS = (
     Column(title="From"),
     Column(title="Changed", gives_way=True),
 )
-# Whole, since a part of it may be the secret.
-HIDDEN = "***"
 COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
@@ -46,9 +44,9 @@ def show_revisions(session: Session, name: str, *, before: int | None, limit: in
         found = house.store.revisions.revisions(task.id, before=before, limit=limit + 1)
         place = zone(house.config.time_zone)
     pairs = [(each, found[place_of + 1] if place_of + 1 < len(found) else None) for place_of, each in enumerate(found)]
-    shown = pairs[:limit]
+    page = pairs[:limit]
     if as_json:
-        print_json([_document(each, older) for each, older in shown])
+        print_json([_document(each, older) for each, older in page])
         return
     rows = [
         [
@@ -58,7 +56,7 @@ def show_revisions(session: Session, name: str, *, before: int | None, limit: in
             each.source or "–",
             ", ".join(differing(older.values, each.values)) if older else "first",
         ]
-        for each, older in shown
+        for each, older in page
     ]
     show_table(COLUMNS, rows, empty=f"No definition of '{task.name}' was kept yet; a running master enters it.")
 
@@ -71,7 +69,7 @@ def _document(revision: Revision, older: Revision | None) -> Mapping[str, Any]:
         "actor": revision.actor,
         "source": revision.source,
         "changed": differing(older.values, revision.values) if older else None,
-        "definition": {name: _shown(name, value) for name, value in revision.values.items()},
+        "definition": {name: shown(name, value) for name, value in revision.values.items()},
     }
 
 
@@ -93,8 +91,8 @@ def diff(session: Session, /, *, name: str, first: int | None, second: int | Non
     lines = list(_lines(old, new))
     if as_json:
         names = differing(old.values, new.values)
-        shown = {each: _pair(each, old.values, new.values) for each in names}
-        print_json({"from": old.number, "to": new.number, "changed": shown})
+        changed = {each: shown_pair(each, old.values, new.values) for each in names}
+        print_json({"from": old.number, "to": new.number, "changed": changed})
         return
     if not lines:
         click.echo(f"Revisions {old.number} and {new.number} of '{printable(task.name)}' do not differ.")
@@ -127,37 +125,7 @@ def _lines(old: Revision, new: Revision) -> Iterator[str]:
 
 def _side(old: Values, new: Values, place: int) -> list[str]:
     own = (old, new)[place]
-    return [f"{name}: {printable(_pair(name, old, new)[place])}" for name in new if name in own]
-
-
-def _pair(name: str, old: Values, new: Values) -> tuple[Any, Any]:
-    """Return both values as they may be shown; secrets that differ look different."""
-    before, after = _shown(name, old.get(name)), _shown(name, new.get(name))
-    if before == after and old.get(name) != new.get(name):
-        return before, f"{_text(after)} (another one)"
-    return before, after
-
-
-def _shown(name: str, value: Any) -> Any:
-    if not value:
-        return value
-    if name == "environment":
-        return _shown_environment(value)
-    if name in ("alert_slack_webhook", "ping_url"):
-        return masked_webhook(str(value))
-    return HIDDEN if name == "stdin_text" else value
-
-
-def _shown_environment(value: Any) -> Any:
-    try:
-        found = json.loads(value)
-    except (ValueError, TypeError):
-        return HIDDEN
-    return masked_environment(found) if isinstance(found, dict) else HIDDEN
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return [f"{name}: {printable(shown_pair(name, old, new)[place])}" for name in new if name in own]
 
 
 @click.command()

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from smart_cron.core.masking import masked_environment, masked_webhook
 from smart_cron.core.task import Task, TaskDefinition
-from smart_cron.faces.cli.documents import masked_environment, masked_webhook, print_json, task_document
+from smart_cron.core.task_words import in_words, next_slot, state
+from smart_cron.faces.cli.documents import print_json, task_document
 from smart_cron.faces.cli.options import json_option
 from smart_cron.faces.cli.session import Session, pass_session
 from smart_cron.faces.cli.tables import show_facts
-from smart_cron.faces.cli.task_list import in_words, next_slot, state
 from smart_cron.faces.cli.text import instant_in_full, rate, size, span
 
 if TYPE_CHECKING:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
 
-from smart_cron.core.errors import InvalidInputError, SmartCronError, UnknownTaskError
+from smart_cron.core.errors import SmartCronError, UnknownTaskError
 from smart_cron.core.run import SlotRange
 from smart_cron.core.task import Task
+from smart_cron.core.task_words import slots_to_come
 from smart_cron.faces.cli.documents import instant, print_json
 from smart_cron.faces.cli.errors import note
 from smart_cron.faces.cli.options import json_option
@@ -52,7 +53,7 @@ def next_slots(session: Session, /, *, name: str, count: int, as_json: bool) -> 
         now = house.clock.now()
     if task.invalid_reason:
         raise SmartCronError(f"'{task.name}' is not planned: {task.invalid_reason}.", remedy="Mend it by 'task edit'.")
-    slots = list(islice(_slots(task, now, place), count))
+    slots = list(islice(slots_to_come(task, now, place), count))
     if as_json:
         print_json([instant(slot) for slot in slots])
         return
@@ -64,28 +65,6 @@ def _no_slot(task: Task) -> str:
     if not task.definition.enabled:
         return f"Task '{task.name}' is disabled; 'smart-cron task enable {task.name}' lets it run."
     return f"Task '{task.name}' runs once after each boot, when Smart Cron starts."
-
-
-def _slots(task: Task, now: datetime, place: tzinfo) -> Iterator[datetime]:
-    from zoneinfo import ZoneInfo
-
-    from smart_cron.core.schedule import Schedule
-
-    schedule = Schedule.parse(task.definition.schedule)
-    if not task.definition.enabled:
-        return
-    slot = task.next_run_at
-    if slot is not None:
-        yield slot
-    assert isinstance(place, ZoneInfo)
-    while not schedule.is_reboot:
-        try:
-            slot = schedule.next_after(max(slot, now) if slot else now, place)
-        except InvalidInputError:
-            if slot is None:
-                raise
-            return  # Set by hand to so late a time that the calendar ends before the pattern fires again.
-        yield slot
 
 
 @click.command()

@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from smart_cron.core.moments import Moment
 from smart_cron.faces.cli.documents import print_json, print_json_line
 from smart_cron.faces.cli.errors import note
-from smart_cron.faces.cli.instants import Moment, read_moment
+from smart_cron.faces.cli.instants import read_moment
 from smart_cron.faces.cli.ledger import read_interval
 from smart_cron.faces.cli.options import json_option
 from smart_cron.faces.cli.session import Session, pass_session
@@ -20,7 +21,6 @@ from smart_cron.faces.cli.text import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from smart_cron.core.why_around import Circumstances
     from smart_cron.core.why_facts import Answer
     from smart_cron.services.why import Inquiry, Subject
     from smart_cron.wiring import House
@@ -102,12 +102,11 @@ def _tell_story(house: House, name: str, since: str, until: str | None, place: Z
 
 def _inquire(house: House, name: str, place: ZoneInfo) -> tuple[Inquiry, Sequence[Subject]]:
     """Return whom to ask, and the tasks that have or had this name, the one that exists first."""
-    from smart_cron.core.why_words import Wording
     from smart_cron.services.ledger import tasks_named
-    from smart_cron.services.why import Inquiry
+    from smart_cron.wiring.inquiring import inquiry_at
 
     store = house.store
-    inquiry = Inquiry(store.ledger, Wording(place=place, now=house.clock.now(), around=_circumstances(house)))
+    inquiry = inquiry_at(store, house.config, now=house.clock.now(), place=place)
     return inquiry, [
         inquiry.subject(
             task,
@@ -116,17 +115,6 @@ def _inquire(house: House, name: str, place: ZoneInfo) -> tuple[Inquiry, Sequenc
         )
         for task in tasks_named(store.ledger.tasks(), name)
     ]
-
-
-def _circumstances(house: House) -> Circumstances:
-    """Return how starts stand now."""
-    from smart_cron.core.node import NodeState
-    from smart_cron.core.why_around import Circumstances
-
-    store, now, silence = house.store, house.store.database.now(), timedelta(seconds=house.config.node_silence_seconds)
-    gone = (NodeState.SILENT, NodeState.FORGOTTEN)
-    living = [node for node in store.nodes.nodes() if node.state(now=now, silence=silence) not in gone]
-    return Circumstances(holds=store.holds.holds(), nodes=living)
 
 
 def _tell(answers: Sequence[Answer], place: ZoneInfo, *, as_json: bool) -> None:

@@ -17,6 +17,7 @@ from smart_cron.core.ports.healing import HealingStore
 from smart_cron.core.ports.outbox import OutboxStore, TellingStore
 from smart_cron.core.ports.pings import PingStore
 from smart_cron.core.ports.public import PublicStore
+from smart_cron.core.ports.runs import RunReads
 from smart_cron.store.setup import DEFAULT_TIMEOUT_SECONDS, configure
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Store:
     tasks: ports.TaskStore
     board: TaskBoard
     history: ports.HistoryStore
+    runs: RunReads
     ledger: ports.LedgerStore
     held: ports.HeldStore
     nodes: ports.NodeStore
@@ -104,6 +106,7 @@ def _assembled(alias: str, timeout_seconds: float) -> Store:
     from smart_cron.store.restored import Restored
     from smart_cron.store.revisions import Revisions
     from smart_cron.store.rollups import Rollups
+    from smart_cron.store.run_search import RunSearch
     from smart_cron.store.samples import Pasts, Samples
     from smart_cron.store.session import Session
     from smart_cron.store.statistics import Statistics
@@ -126,6 +129,7 @@ def _assembled(alias: str, timeout_seconds: float) -> Store:
         tasks=Tasks(session, releases, plans=plans, audit=audit, alerts=Alerts(session), revisions=revisions),
         board=Board(session),
         history=History(session, releases, audit),
+        runs=RunSearch(session),
         ledger=LedgerReads(session),
         held=HeldSlots(session, releases, audit),
         nodes=Nodes(session, releases, audit),

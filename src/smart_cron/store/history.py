@@ -24,7 +24,7 @@ _OUTPUT = frozenset({"stdout_output", "stderr_output"})
 _ALL = [field.attname for field in _FIELDS if field.attname not in _GENERATED]
 _WHOLE = ", ".join(_ALL)
 _ACTIVE = quoted(status for status in Status if status in ACTIVE_STATUSES)
-_BRIEF = ", ".join(name for name in _ALL if name not in _OUTPUT)
+BRIEF = ", ".join(name for name in _ALL if name not in _OUTPUT)
 
 
 class History:
@@ -55,15 +55,14 @@ class History:
     ) -> list[dict[str, Any]]:
         older, bound = (" AND id < %s", [before_id]) if before_id is not None else ("", [])
         return self._rows(
-            f"""SELECT {_BRIEF} FROM smart_cron_executions{self._session.dialect.force_index(index) if index else ""}
+            f"""SELECT {BRIEF} FROM smart_cron_executions{self._session.dialect.force_index(index) if index else ""}
              WHERE {condition}{older} ORDER BY id DESC LIMIT %s""",
             [*params, *bound, limit],
         )
 
     def run(self, run: str) -> dict[str, Any]:
         """Return one execution by its number or run id. Raise UnknownRunError where there is none."""
-        by_number = run.isascii() and run.isdigit() and len(run) < 19
-        column, value = ("id", int(run)) if by_number else ("run_id", run)
+        column, value = by_number_or_run_id(run)
         rows = self._rows(f"SELECT {_WHOLE} FROM smart_cron_executions WHERE {column} = %s", [value])
         if not rows:
             raise UnknownRunError(run)
@@ -72,7 +71,7 @@ class History:
     def since(self, *, after_id: int, limit: int) -> Iterator[dict[str, Any]]:
         """Yield executions younger than *after_id*, oldest first."""
         yield from self._rows(
-            f"SELECT {_BRIEF} FROM smart_cron_executions WHERE id > %s ORDER BY id LIMIT %s", [after_id, limit]
+            f"SELECT {BRIEF} FROM smart_cron_executions WHERE id > %s ORDER BY id LIMIT %s", [after_id, limit]
         )
 
     def not_run(self, *, task_id: int, limit: int = 50) -> list[SlotRange]:
@@ -119,11 +118,22 @@ class History:
         return True
 
     def _rows(self, sql: str, params: Sequence[object]) -> list[dict[str, Any]]:
-        rows = self._session.dictionaries(sql, params)
-        for row in rows:
-            for name in _INSTANTS & row.keys():
-                row[name] = self._read(row[name])
-        return rows
+        return executions(self._session, sql, params)
+
+
+def executions(session: Session, sql: str, params: Sequence[object]) -> list[dict[str, Any]]:
+    """Return executions as dictionaries by column, instants aware and in UTC."""
+    rows = session.dictionaries(sql, params)
+    for row in rows:
+        for name in _INSTANTS & row.keys():
+            row[name] = session.dialect.read_instant(row[name])
+    return rows
+
+
+def by_number_or_run_id(run: str) -> tuple[str, int | str]:
+    """Return the column and the value that finds a run."""
+    by_number = run.isascii() and run.isdigit() and len(run) < 19
+    return ("id", int(run)) if by_number else ("run_id", run)
 
 
 def _by_task(task_id: int | None, statuses: Sequence[Status] | None) -> tuple[str, str, list[object]]:

@@ -61,7 +61,7 @@ READ = (
     *(name for name, _ in _MOST),
     "duration_histogram",
 )
-_TOTALS = ", ".join(
+TOTALS = ", ".join(
     [
         *(f"SUM({name})" for name, _ in _SUMS),
         "MIN(duration_min)",
@@ -70,7 +70,7 @@ _TOTALS = ", ".join(
 )
 _READ_SUMS: Sequence[tuple[str, type]] = tuple((name, int if kind == INT else float) for name, kind in _SUMS)
 # Old hours were made into days: a span that reaches so far back meets both, and no run in two of them.
-_SUMMED = "period IN ('hour', 'day')"
+SUMMED = "period IN ('hour', 'day')"
 # Of which people want to hear: as for anomalies of single runs.
 _WATCHED = """ AND task_id IN (SELECT id FROM smart_cron_tasks_config
               WHERE enabled <> 0 AND alert_on_failure <> 0 AND anomaly_tolerance > 0)"""
@@ -130,7 +130,7 @@ class Rollups:
         """
         if task_id is None and not percentiles:
             return self._sums(since, until)
-        where, params = (f"{_SUMMED} AND bucket_at >= %s AND bucket_at < %s", self._span(since, until))
+        where, params = (f"{SUMMED} AND bucket_at >= %s AND bucket_at < %s", self._span(since, until))
         if task_id is not None:
             where, params = f"task_id = %s AND {where}", [task_id, *params]
         rows = self._session.rows(f"SELECT {', '.join(READ)} FROM smart_cron_metrics WHERE {where}", params)
@@ -142,8 +142,8 @@ class Rollups:
 
     def _sums(self, since: datetime, until: datetime) -> list[Rollup]:
         rows = self._session.rows(
-            f"""SELECT bucket_at, {_TOTALS} FROM smart_cron_metrics
-             WHERE {_SUMMED} AND bucket_at >= %s AND bucket_at < %s GROUP BY bucket_at ORDER BY bucket_at""",
+            f"""SELECT bucket_at, {TOTALS} FROM smart_cron_metrics
+             WHERE {SUMMED} AND bucket_at >= %s AND bucket_at < %s GROUP BY bucket_at ORDER BY bucket_at""",
             self._span(since, until),
         )
         return [rollup_of(self._session, (*row, None)) for row in rows]
@@ -152,7 +152,7 @@ class Rollups:
         """Return how the runs of each task, or of those that are watched, went in the hours of the span."""
         rows = self._session.rows(
             f"""SELECT task_id, MAX(task_name), SUM(runs), SUM(successes) FROM smart_cron_metrics
-             WHERE {_SUMMED} AND bucket_at >= %s AND bucket_at < %s{_WATCHED if watched_only else ""}
+             WHERE {SUMMED} AND bucket_at >= %s AND bucket_at < %s{_WATCHED if watched_only else ""}
              GROUP BY task_id ORDER BY task_id""",
             self._span(since, until),
         )

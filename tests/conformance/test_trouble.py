@@ -36,6 +36,12 @@ def kill_connections(server: Server, store: Store) -> None:
         server.run_sql(told)
 
 
+def test_a_server_is_named_with_its_version(store: Store) -> None:
+    names = {"sqlite": "SQLite 3.", "mysql": "MariaDB 1", "postgresql": "PostgreSQL 1"}
+
+    assert store.session.server().startswith(names[store.session.dialect.name])
+
+
 def test_a_connection_ended_by_the_server_is_told_and_the_next_call_has_another(
     server_scene: Scene, server: Server
 ) -> None:

@@ -61,6 +61,11 @@ class Away:
     check = now
 
 
+class Fitting:
+    def check(self) -> None:
+        """Nothing to say."""
+
+
 def test_a_database_that_is_away_is_critical_and_says_why() -> None:
     away = Away(DatabaseUnavailableError("the database does not answer.", remedy="Start its server."))
 
@@ -100,6 +105,20 @@ def test_tables_of_another_version_are_critical() -> None:
     found = schema_version.look(Away(SchemaError("the tables are older.", remedy="smart-cron db migrate")))  # type: ignore[arg-type]
 
     assert (found.status, found.remedy) == (CRITICAL, "smart-cron db migrate")
+
+
+@pytest.mark.parametrize("unit_waits", [False, True])
+def test_what_is_there_or_not_is_counted_in_faults(unit_waits: bool) -> None:
+    absent = task_runner.judge(None, is_unit=unit_waits)
+    fits, misfit = schema_version.look(Fitting()), schema_version.look(Away(SchemaError("older.")))  # type: ignore[arg-type]
+    sound = filesystem.look({}, exposed=tuple, seconds=PATIENCE)
+
+    assert [(each.measured, each.threshold, each.unit) for each in (absent, fits, misfit, sound)] == [
+        (float(unit_waits), 1.0, "faults"),
+        (0.0, 1.0, "faults"),
+        (1.0, 1.0, "faults"),
+        (0.0, 1.0, "faults"),
+    ]
 
 
 def test_folders_are_tried_and_each_fault_is_named(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,8 +34,8 @@ SCRIPT = (
     "echo --password canary-argument; echo the last words >&2; exit 4"
 )
 HEADINGS = (
-    "Versions", "Machine", "What doctor found", "Settings", "The task", "Its last 20 runs, the newest first",
-    "Its alerts, the newest first", "The log about it", "Steps to reproduce",
+    "Versions", "Machine", "What doctor found", "Settings", "The database", "The task",
+    "Its last 20 runs, the newest first", "Its alerts, the newest first", "The log about it", "Steps to reproduce",
     "What was expected, and what happened instead",
 )  # fmt: skip
 
@@ -86,6 +87,7 @@ def test_a_report_has_all_that_is_asked_for(failed: Console, tmp_path: Path) -> 
     assert "environment.VAULT: ***" in lines
     assert any("consecutive_failures" in line and "(1 times, open)" in line for line in lines)
     assert "database.timeout_seconds: 7" in lines
+    assert f"SQLite {sqlite3.sqlite_version}" in lines
 
 
 def test_a_report_never_replaces_a_file_and_follows_no_link(failed: Console, tmp_path: Path) -> None:

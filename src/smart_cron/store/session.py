@@ -271,6 +271,13 @@ class Session:
         if opened is not None and connection.connection is not None and _file_of(connection) != opened:
             self.close()
 
+    def server(self) -> str:
+        """Return which database this is, and its version in its own words."""
+        row = self.row(self.dialect.version_sql)
+        version = str(row[0]) if row else "of no version"
+        name = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}.get(self.dialect.name, "")
+        return f"{name or ('MariaDB' if 'MariaDB' in version else 'MySQL')} {version}"
+
     def check(self) -> None:
         """Raise SchemaError or DatabaseUnavailableError unless server and tables fit this code."""
         schema.check_server(self)

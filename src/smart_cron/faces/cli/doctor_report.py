@@ -86,6 +86,7 @@ def _told(house: House, task: Task) -> list[Section]:
     runs = [line for row in rows for line in _run(house, row["id"])]
     alerts = house.store.alerts.alerts(task_id=task.id, limit=ALERTS)
     return [
+        Section(title="The database", lines=[printable(house.store.session.server())]),
         Section(title="The task", lines=list(_definition(task))),
         Section(title=f"Its last {RUNS} runs, the newest first", lines=runs),
         Section(

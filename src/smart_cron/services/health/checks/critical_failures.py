@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from smart_cron.core.health import CheckStatus, Finding
 from smart_cron.core.ports.health import HealthFacts
-from smart_cron.services.health.checks.words import count, some
+from smart_cron.services.health.checks.words import count, none_of, some
 
 NAME = "critical_failures"
 
@@ -19,9 +19,7 @@ def look(facts: HealthFacts) -> Finding:
 def judge(failing: Sequence[tuple[str, int]]) -> Finding:
     """Return what is to be said of these tasks and their failures in a row."""
     if not failing:
-        return Finding(
-            check=NAME, status=CheckStatus.OK, message="no task has reached its failure threshold.", measured=0.0
-        )
+        return none_of("tasks", NAME, "no task has reached its failure threshold.")
     names = [name for name, _ in failing]
     verb = "has" if len(names) == 1 else "have"
     return Finding(

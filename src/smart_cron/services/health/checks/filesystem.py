@@ -7,6 +7,7 @@ from pathlib import Path
 
 from smart_cron.core.health import CheckStatus, Finding
 from smart_cron.services.diagnosis.places import is_full, more_room, mount_point, write_fault
+from smart_cron.services.health.checks.words import none_of
 from smart_cron.services.patience import outermost, remount, silent_paths
 
 NAME = "filesystem"
@@ -24,9 +25,7 @@ def look(folders: Mapping[str, Path], exposed: Callable[[], Sequence[str]], *, s
     faults = [(f"{path} does not answer: its disk or mount hangs", remount(path)) for path in outermost(silent)]
     faults += [*_faults(answering), *((sentence, MEND) for sentence in exposed())]
     if not faults:
-        return Finding(
-            check=NAME, status=CheckStatus.OK, message="our folders can be written, and by their owner only."
-        )
+        return none_of("faults", NAME, "our folders can be written, and by their owner only.")
     return Finding(
         check=NAME,
         status=CheckStatus.CRITICAL,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from smart_cron.core.health import CheckStatus, Finding
 from smart_cron.core.node import Hold, HoldKind
 from smart_cron.core.ports import HoldStore
+from smart_cron.services.health.checks.words import none_of
 
 NAME = "holds"
 _REMEDIES = {
@@ -23,7 +24,7 @@ def look(holds: HoldStore) -> Finding:
 def judge(holds: Sequence[Hold]) -> Finding:
     """Return what is to be said of these holds: whoever made them, nothing at all is started meanwhile."""
     if not holds:
-        return Finding(check=NAME, status=CheckStatus.OK, message="nothing holds starts back.", measured=0.0)
+        return none_of("holds", NAME, "nothing holds starts back.")
     oldest = holds[0]
     since = f" since {oldest.since:%Y-%m-%d %H:%M:%S} UTC" if oldest.since else ""
     return Finding(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from smart_cron.core.health import CheckStatus, Finding
 from smart_cron.core.ports.health import HealthFacts
-from smart_cron.services.health.checks.words import count, some
+from smart_cron.services.health.checks.words import count, none_of, some
 
 NAME = "invalid_tasks"
 
@@ -19,7 +19,7 @@ def look(facts: HealthFacts) -> Finding:
 def judge(invalid: Sequence[tuple[str, str]]) -> Finding:
     """Return what is to be said of these tasks; with each stands why it cannot be planned."""
     if not invalid:
-        return Finding(check=NAME, status=CheckStatus.OK, message="every task can be planned.", measured=0.0)
+        return none_of("tasks", NAME, "every task can be planned.")
     name, reason = invalid[0]
     return Finding(
         check=NAME,

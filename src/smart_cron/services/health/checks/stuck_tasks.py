@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from smart_cron.core.health import CheckStatus, Finding
 from smart_cron.core.ports.health import HealthFacts
-from smart_cron.services.health.checks.words import count, some
+from smart_cron.services.health.checks.words import count, none_of, some
 
 NAME = "stuck_tasks"
 # A master that works settles such a run at its next look; only what it left is told here.
@@ -22,7 +22,7 @@ def look(facts: HealthFacts, *, deadlock_timeout: timedelta) -> Finding:
 def judge(names: Sequence[str]) -> Finding:
     """Return what is to be said of these tasks' runs."""
     if not names:
-        return Finding(check=NAME, status=CheckStatus.OK, message="no run goes on past its time.", measured=0.0)
+        return none_of("runs", NAME, "no run goes on past its time.")
     verb = "is" if len(names) == 1 else "are"
     return Finding(
         check=NAME,

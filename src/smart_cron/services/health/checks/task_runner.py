@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from smart_cron.core.health import CheckStatus, Finding
+from smart_cron.services.health.checks.words import none_of
 
 NAME = "task_runner"
 
@@ -14,11 +15,8 @@ def look(find: Callable[[], int | None], *, is_unit: bool) -> Finding:
     try:
         pid = find()
     except OSError as error:
-        return Finding(
-            check=NAME,
-            status=CheckStatus.CRITICAL,
-            message=f"{error}.",
-            remedy="A master that works replaces it; running tasks go on meanwhile. See: smart-cron node list",
+        return _fault(
+            f"{error}.", "A master that works replaces it; running tasks go on meanwhile. See: smart-cron node list"
         )
     return judge(pid, is_unit=is_unit)
 
@@ -26,13 +24,22 @@ def look(find: Callable[[], int | None], *, is_unit: bool) -> Finding:
 def judge(pid: int | None, *, is_unit: bool) -> Finding:
     """Return what is to be said of a task runner with this pid, or of none."""
     if pid is not None:
-        return Finding(check=NAME, status=CheckStatus.OK, message=f"the task runner answers (process {pid}).")
+        return none_of("faults", NAME, f"the task runner answers (process {pid}).")
     if not is_unit:
-        sentence = "no task runner is running; the master starts it when it needs one."
-        return Finding(check=NAME, status=CheckStatus.OK, message=sentence)
+        return none_of("faults", NAME, "no task runner is running; the master starts it when it needs one.")
+    return _fault(
+        "no task runner is running, and the settings leave it to a unit (start_task_runner): nothing starts.",
+        "Start it: systemctl start smart-cron-taskrunner",
+    )
+
+
+def _fault(message: str, remedy: str) -> Finding:
     return Finding(
         check=NAME,
         status=CheckStatus.CRITICAL,
-        message="no task runner is running, and the settings leave it to a unit (start_task_runner): nothing starts.",
-        remedy="Start it: systemctl start smart-cron-taskrunner",
+        message=message,
+        remedy=remedy,
+        measured=1.0,
+        threshold=1.0,
+        unit="faults",
     )

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from smart_cron.core.health import CheckStatus, Finding
+
 SHOWN = 5
+
+
+def none_of(unit: str, check: str, message: str) -> Finding:
+    """Return the finding of a check that counts what is wrong, one being too many, and found nothing."""
+    return Finding(check=check, status=CheckStatus.OK, message=message, measured=0.0, threshold=1.0, unit=unit)
 
 
 def some(names: Sequence[str]) -> str:

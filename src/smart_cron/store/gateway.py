@@ -15,6 +15,7 @@ from smart_cron.core.ports.board import TaskBoard
 from smart_cron.core.ports.cleanup import CleanupBook, CleanupStore, StatisticsStore
 from smart_cron.core.ports.healing import HealingStore
 from smart_cron.core.ports.outbox import OutboxStore, TellingStore
+from smart_cron.core.ports.overview import OverviewStore
 from smart_cron.core.ports.pings import PingStore
 from smart_cron.core.ports.public import PublicStore
 from smart_cron.core.ports.runs import RunReads
@@ -51,6 +52,7 @@ class Store:
     rollups: ports_metrics.RollupStore
     samples: ports_metrics.SampleStore
     traces: ports_metrics.TraceStore
+    overview: OverviewStore
     tellings: TellingStore
     outbox: OutboxStore
     alerts: AlertStore
@@ -98,6 +100,7 @@ def _assembled(alias: str, timeout_seconds: float) -> Store:
     from smart_cron.store.ledger import LedgerReads
     from smart_cron.store.nodes import Nodes
     from smart_cron.store.outbox import Outbox
+    from smart_cron.store.overview import Overview
     from smart_cron.store.pings import Pings
     from smart_cron.store.plans import Plans
     from smart_cron.store.public.interface import PublicInterface
@@ -144,6 +147,7 @@ def _assembled(alias: str, timeout_seconds: float) -> Store:
         rollups=Rollups(session),
         samples=Samples(session),
         traces=Traces(session),
+        overview=Overview(session),
         tellings=Tellings(session),
         outbox=outbox,
         alerts=book,

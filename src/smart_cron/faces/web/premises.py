@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from smart_cron.config import Config
 from smart_cron.core.ports import Log
 from smart_cron.faces.web.desk import Desk
 from smart_cron.faces.web.limits import RateLimit
+from smart_cron.faces.web.memo import Memo
 from smart_cron.store.gateway import Store
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Premises:
     pulse: Pulse
     pings_by_key: RateLimit
     pings_by_address: RateLimit
+    memo: Memo = field(default_factory=Memo)
 
 
 def premises_of(request: HttpRequest) -> Premises:

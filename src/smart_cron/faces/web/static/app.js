@@ -2,6 +2,8 @@
 (() => {
   "use strict";
   const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+  const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+  const short = new Intl.DateTimeFormat(undefined, { weekday: "short", hour: "2-digit", minute: "2-digit" });
   const MINUTE = 60, HOUR = 3600, DAY = 86400;
 
   const span = (seconds) => {
@@ -20,6 +22,8 @@
   };
   const shown = {
     local: (at) => local.format(at),
+    clock: (at) => clock.format(at),
+    short: (at) => (at.toDateString() === new Date().toDateString() ? clock : short).format(at),
     relative: (at) => {
       const away = (at - Date.now()) / 1000;
       return away > 0 ? `in ${coarse(away)}` : `${coarse(-away)} ago`;

@@ -28,6 +28,12 @@ def size(count: int | None) -> str:
 
 
 @register.filter
+def plainly(word: str) -> str:
+    """Return a name of ours such as `disk_space` as words: `Disk space`."""
+    return word.replace("_", " ").capitalize()
+
+
+@register.filter
 def figure(value: float | None) -> str:
     """Return a number of a chart's table, at most two digits behind the point; a dash for None."""
     return "–" if value is None else f"{value:,.2f}".rstrip("0").rstrip(".")
@@ -49,7 +55,8 @@ def control(field: BoundField) -> SafeString:
 def instant(at: datetime | None, style: str = "") -> SafeString | str:
     """Return an instant as an element that the browser shows in its own zone; UTC stands in the title.
 
-    *style*: empty for date and time, `relative` for `3 min ago`, `countdown` for what is left, `elapsed` for how long.
+    *style*: empty for date and time, `short` for weekday and minute, `clock` for the minute, `relative` for
+    `3 min ago`, `countdown` for what is left, `elapsed` for how long.
     """
     if at is None:
         return ""

@@ -1,0 +1,35 @@
+"""What was read a moment ago, for those who look at the same: hours that are over change seldom."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import TypeVar, cast
+
+_T = TypeVar("_T")
+MOST = 500
+
+
+class Memo:
+    """Remembers values for some seconds. Two threads may make one at the same time: both are right."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._lock = clock, threading.Lock()
+        self._kept: OrderedDict[Hashable, tuple[float, object]] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], _T], *, seconds: float) -> _T:
+        """Return what was made under this key lately, or make it."""
+        now = self._clock()
+        with self._lock:
+            found = self._kept.get(key)
+        if found is not None and now < found[0]:
+            return cast("_T", found[1])
+        made = make()
+        with self._lock:
+            self._kept[key] = (now + seconds, made)
+            self._kept.move_to_end(key)
+            while len(self._kept) > MOST:
+                self._kept.popitem(last=False)
+        return made

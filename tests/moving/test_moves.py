@@ -115,6 +115,61 @@ def test_what_cannot_move_is_told_with_table_and_number_before_anything_is_final
     assert "--invalid mend" in told.value.remedy
 
 
+def test_a_move_is_taken_back_while_nothing_was_done_with_the_new_database(
+    house_of: HouseOf, empty_database: EmptyDatabase, opened: Opened
+) -> None:
+    url = empty_database("mariadb", "unused")
+    house = house_of()
+    fill(house.store)
+    moved(house, url)
+
+    take_back(house, actor="test")
+
+    assert house.store.holds.holds() == []
+
+
+@pytest.mark.parametrize("kind", ["mariadb", "postgresql"])
+def test_a_move_is_not_taken_back_once_the_new_database_was_used(
+    kind: str, house_of: HouseOf, empty_database: EmptyDatabase, opened: Opened
+) -> None:
+    url = empty_database(kind, "used")
+    house = house_of()
+    fill(house.store)
+    moved(house, url)
+    new = opened(url)
+    (first, *_) = new.tasks.list()
+    new.tasks.request_run(first.id, arguments=None, actor="ann", now=house.clock.now())
+
+    with pytest.raises(MoveRefusedError, match="this one lacks 1 runs, 1 entries of the audit log") as told:
+        take_back(house, actor="test")
+
+    assert "--force" in told.value.remedy
+    assert "db move --to" in told.value.remedy
+    assert [hold.kind for hold in house.store.holds.holds()] == [HoldKind.MOVED]
+    assert take_back(house, actor="test", force=True).kind == HoldKind.MOVED
+
+
+def test_a_move_is_not_taken_back_where_the_new_database_cannot_be_asked(
+    house_of: HouseOf, tmp_path: Path, mariadb: Server
+) -> None:
+    house, place = house_of(), tmp_path / "new.db"
+    moved(house, f"sqlite://{place}")
+    for file in tmp_path.glob("new.db*"):
+        file.unlink()
+    place.write_bytes(b"no database at all" * 100)
+    with pytest.raises(MoveRefusedError, match="cannot be asked"):
+        take_back(house, actor="test")
+
+    house.store.session.execute(
+        "UPDATE smart_cron_holds SET reason = REPLACE(reason, %s, %s)", ["sqlite://", "mysql://root:***@h"]
+    )
+    with pytest.raises(MoveRefusedError, match="its password was not kept") as told:
+        take_back(house, actor="test")
+    assert "--to-file" in told.value.remedy
+    with pytest.raises(MoveRefusedError, match="cannot be asked"):
+        take_back(house, actor="test", url="mysql://root:canary@localhost/nowhere?unix_socket=/nonexistent")
+
+
 def test_what_cannot_move_is_mended_or_left_out_where_somebody_says_so(
     house_of: HouseOf, empty_database: EmptyDatabase, opened: Opened
 ) -> None:

@@ -5,8 +5,9 @@ two databases; the new one is marked as not whole until everything was compared.
 again, it goes on where it stopped.
 """
 
-from smart_cron.moving.safety import Situation, take_back
+from smart_cron.moving.safety import Situation
 from smart_cron.moving.switch import settings_line, switch_settings
+from smart_cron.moving.undoing import take_back
 from smart_cron.moving.whole import Move, Moved, is_same_place
 
 __all__ = ["Move", "Moved", "Situation", "is_same_place", "settings_line", "switch_settings", "take_back"]

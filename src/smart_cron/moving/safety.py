@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from smart_cron.core.errors import SmartCronError
 from smart_cron.core.move import MoveRefusedError
 from smart_cron.core.node import Hold, HoldKind, NodeRecord, NodeState
 from smart_cron.store.moving.arrival import mark_in, with_mark
@@ -16,7 +16,8 @@ from smart_cron.store.moving.arrival import mark_in, with_mark
 if TYPE_CHECKING:
     from smart_cron.wiring import House
 
-_ENDED = "it was moved to "
+_ENDED, _UNDER_WAY = "it was moved to ", "it moves to "
+_PLACE = re.compile(rf"(?:{_ENDED}|{_UNDER_WAY})(\S+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,7 @@ def hold_starts(house: House, *, shown_url: str, actor: str) -> str:
     hold = moved_hold(house)
     if hold is None:
         token = uuid4().hex
-        house.store.holds.hold(HoldKind.MOVED, reason=with_mark(f"it moves to {shown_url}", token), actor=actor)
+        house.store.holds.hold(HoldKind.MOVED, reason=with_mark(f"{_UNDER_WAY}{shown_url}", token), actor=actor)
         return token
     mark = mark_in(hold.reason)
     if mark is None or (hold.reason.startswith(_ENDED) and f"{_ENDED}{shown_url} " not in hold.reason):
@@ -89,10 +90,7 @@ def moved_hold(house: House) -> Hold | None:
     return next((hold for hold in house.store.holds.holds() if hold.kind == HoldKind.MOVED), None)
 
 
-def take_back(house: House, *, actor: str) -> Hold:
-    """Let starts go on here; return the hold that stood. Raise SmartCronError where none does."""
-    hold = moved_hold(house)
-    if hold is None:
-        raise SmartCronError("this database was not moved away, so there is nothing to undo.")
-    house.store.holds.release(HoldKind.MOVED, actor=actor)
-    return hold
+def new_place(hold: Hold) -> str | None:
+    """Return the URL that a move's hold names, its password masked; None where somebody's SQL says something else."""
+    found = _PLACE.match(hold.reason)
+    return found[1] if found else None

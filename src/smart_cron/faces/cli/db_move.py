@@ -45,6 +45,7 @@ COLUMNS = (Column(title="Table"), Column(title="Rows", right=True), Column(title
 )
 @click.option("--switch", is_flag=True, help="Write the new URL into the settings afterwards.")
 @click.option("--undo", is_flag=True, help="Take a database back that was moved away: let starts go on there.")
+@click.option("--force", is_flag=True, help="With --undo: although the new one was used since, or does not answer.")
 @dry_run_option
 @json_option
 @pass_session
@@ -57,6 +58,7 @@ def move(
     on_invalid: str,
     switch: bool,
     undo: bool,
+    force: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -65,8 +67,10 @@ def move(
     Stop the masters first; running tasks go on. Nothing starts on the old database any more, for good. Numbers and
     instants stay as they are, both sides are compared, and a call that was cut short goes on when it is called again.
     """
+    if force and not undo:
+        raise click.UsageError("--force belongs to --undo.")
     if undo:
-        _undo(session, dry_run=dry_run)
+        _undo(session, _given(url, to_file), force=force, dry_run=dry_run)
         return
     wanted = _url(url, to_file)
     started = monotonic()
@@ -84,17 +88,20 @@ def move(
 
 
 def _url(url: str | None, file: Path | None) -> str:
+    given = _given(url, file)
+    if given is None:
+        raise click.UsageError(f"Where to? Give --to URL, --to-file FILE, {VARIABLE} or {VARIABLE}_FILE.")
+    return given
+
+
+def _given(url: str | None, file: Path | None) -> str | None:
     given = [value for value in (url, _read(file) if file else None) if value is not None]
     if len(given) > 1:
         raise click.UsageError("--to and --to-file exclude each other.")
     if url is not None and _holds_password(url):
         note("The password stands in the list of processes for all to see: --to-file or " + VARIABLE + " hide it.")
-    if not given:
-        path = os.environ.get(f"{VARIABLE}_FILE")
-        given = [value for value in (os.environ.get(VARIABLE) or (_read(Path(path)) if path else None),) if value]
-    if not given:
-        raise click.UsageError(f"Where to? Give --to URL, --to-file FILE, {VARIABLE} or {VARIABLE}_FILE.")
-    return given[0]
+    path = os.environ.get(f"{VARIABLE}_FILE")
+    return given[0] if given else os.environ.get(VARIABLE) or (_read(Path(path)) if path else None) or None
 
 
 def _read(file: Path) -> str:
@@ -110,18 +117,21 @@ def _holds_password(url: str) -> bool:
     return masked_url(url) != url
 
 
-def _undo(session: Session, *, dry_run: bool) -> None:
+def _undo(session: Session, url: str | None, *, force: bool, dry_run: bool) -> None:
     from smart_cron.moving import take_back
     from smart_cron.moving.safety import moved_hold
+    from smart_cron.moving.undoing import refuse_used
 
     with session.house() as house:
         if dry_run:
             hold = moved_hold(house)
+            if hold is not None and not force:
+                refuse_used(house, hold, url)
             click.echo(
                 "Nothing holds this database back." if hold is None else f"Would let starts go on ({hold.reason})."
             )
             return
-        hold = take_back(house, actor=session.actor)
+        hold = take_back(house, actor=session.actor, url=url, force=force)
     click.echo(
         printable(f"Starts go on here, which were held since {hold.reason}. Let no master work with the other one.")
     )

@@ -22,10 +22,10 @@ CHROMIUM = "/usr/bin/chromium"
 WIDE, NARROW = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
 
 
-def add_users(dashboard: Dashboard, roles: Sequence[str] = ROLES) -> None:
-    """Make a user of each role, named as the role."""
-    for role in roles:
-        dashboard.house.sure_with(f"{PASSWORD}\n", "user", "add", role, "--role", role)
+def add_users(dashboard: Dashboard, names: Sequence[str] = ROLES, *, role: str = "") -> None:
+    """Make users, each of the role that it is named as, or of this one."""
+    for name in names:
+        dashboard.house.sure_with(f"{PASSWORD}\n", "user", "add", name, "--role", role or name)
 
 
 @dataclass

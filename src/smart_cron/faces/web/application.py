@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from smart_cron.config import Config
 from smart_cron.core.ports import Log
+from smart_cron.engine.clock import SystemClock
 from smart_cron.faces.web.desk import Desk
 from smart_cron.faces.web.gate import Gate
 from smart_cron.faces.web.keys import own_key
@@ -26,6 +27,7 @@ def open_premises(config: Config, store: Store, log: Log) -> Premises:
         config=config,
         store=store,
         log=log,
+        clock=SystemClock(),
         desk=Desk("desk", clerks=CLERKS, most_waiting=MOST_WAITING),
         pages=Desk("pages", clerks=PAGE_CLERKS, most_waiting=MOST_WAITING),
         pulse=Pulse(store, Desk("pulse", clerks=2, most_waiting=4)),

@@ -34,6 +34,8 @@ class Route:
     name: str
     see: Role | str | None = Role.VIEWER
     change: Role | str | None = None
+    # Of the API, whose own operations say who may use them by which method.
+    judges_itself: bool = False
 
     @property
     def methods(self) -> list[str]:
@@ -50,10 +52,12 @@ ANYBODY = "anybody"
 
 def url_patterns(routes: Sequence[Route]) -> list[URLPattern]:
     """Return what Django resolves; views that are not in a route are refused by the middleware."""
-    return [path(route.path, _marked(route), name=route.name) for route in routes]
+    return [path(route.path, marked(route), name=route.name) for route in routes]
 
 
-def _marked(route: Route) -> View:
+def marked(route: Route) -> View:
+    """Return the route's view with the mark that the middleware looks for."""
+
     @wraps(route.view)
     def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         return route.view(request, *args, **kwargs)
@@ -80,6 +84,8 @@ class GuardMiddleware:
         route: Route | None = getattr(view, _MARK, None)
         if route is None:
             return not_found(request)
+        if route.judges_itself:
+            return None
         if request.method not in route.methods:
             return HttpResponseNotAllowed(route.methods)
         needed = route.needed(request.method or "GET")

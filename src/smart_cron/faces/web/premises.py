@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from smart_cron.config import Config
-from smart_cron.core.ports import Log
+from smart_cron.core.ports import Clock, Log
 from smart_cron.faces.web.desk import Desk
 from smart_cron.faces.web.limits import RateLimit
 from smart_cron.faces.web.memo import Memo
@@ -31,6 +31,7 @@ class Premises:
     config: Config
     store: Store
     log: Log
+    clock: Clock
     desk: Desk
     pages: Desk
     pulse: Pulse

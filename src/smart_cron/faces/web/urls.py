@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from smart_cron.faces.api.application import api_patterns
 from smart_cron.faces.web.guard import Route, url_patterns
 from smart_cron.faces.web.health import healthz, readyz
 from smart_cron.faces.web.metrics import metrics
@@ -18,6 +19,7 @@ urlpatterns = [
     path("metrics", metrics),
     path("ping/<str:key>", ping),
     path("ping/<str:key>/<str:signal>", ping),
+    path("api/v1/", api_patterns()),
     *url_patterns(PAGES),
 ]
 

@@ -93,9 +93,10 @@ class KeyBook:
             .first()
         )
         # Digests are compared in any case: how long this takes tells nothing.
-        is_same = hmac.compare_digest(_digest(key), str(found.key_hash) if found else "")
-        if found is None or not is_same:
+        known = "" if found is None else str(found.key_hash)
+        if not hmac.compare_digest(_digest(key), known):
             return None
+        assert found is not None
         if found.last_used_at is None or now - found.last_used_at > SEEN_EACH:
             ApiKey.objects.filter(pk=found.pk).update(last_used_at=now)
         return _person(found.user, Role(found.role))

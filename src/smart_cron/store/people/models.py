@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -70,9 +71,9 @@ class ApiKey(models.Model):
     # A role beneath or equal to the user's own; what it may do is the lesser of both.
     role = Varchar(max_length=20, choices=ROLES)
     created_at = Instant(auto_now_add=True)
-    expires_at = Instant(null=True)
-    last_used_at = Instant(null=True)
-    revoked_at = Instant(null=True)
+    expires_at: datetime | None = Instant(null=True)  # type: ignore[assignment]
+    last_used_at: datetime | None = Instant(null=True)  # type: ignore[assignment]
+    revoked_at: datetime | None = Instant(null=True)  # type: ignore[assignment]
 
     class Meta:
         db_table = "smart_cron_api_keys"

@@ -1,0 +1,103 @@
+"""`/alerts`: what is wrong, and saying that one has seen or mended it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Query, Router
+from pydantic import Field
+
+from smart_cron.core.alert import Alert, Severity
+from smart_cron.core.alert_columns import alert_columns
+from smart_cron.core.errors import UnknownAlertError, UnknownTaskError
+from smart_cron.core.people import Role
+from smart_cron.faces.api.access import actor_of, needs, person_of
+from smart_cron.faces.api.paging import Number, Paging, page
+from smart_cron.faces.api.schemas import AlertOut, AlertPage, Note, Said, Snooze
+from smart_cron.faces.api.tasks import task_of
+from smart_cron.faces.web.premises import premises_of
+
+router = Router(tags=["alerts"])
+
+
+class AlertFilter(Paging):
+    """Which alerts are listed."""
+
+    resolved: bool | None = False
+    severity: Severity | None = None
+    task: str | None = Field(None, max_length=100)
+
+
+@router.get("", response=AlertPage, summary="List alerts")
+@needs(Role.VIEWER)
+def list_alerts(request: HttpRequest, filters: Query[AlertFilter]) -> dict[str, Any]:
+    """The newest first, open ones unless asked otherwise."""
+    found = premises_of(request).store.alerts.alerts(
+        resolved=filters.resolved,
+        severity=filters.severity,
+        task_id=task_of(request, filters.task).id if filters.task else None,
+        before_id=filters.cursor,
+        limit=filters.limit + 1,
+    )
+    told = page([alert_columns(alert) for alert in found], filters.limit)
+    near = {alert.id for alert in found if _is_near(request, alert)}
+    return {**told, "items": [alert for alert in told["items"] if alert["id"] in near]}
+
+
+@router.get("/{number}", response=AlertOut, summary="Show an alert")
+@needs(Role.VIEWER)
+def show_alert(request: HttpRequest, number: Number) -> dict[str, Any]:
+    """By its number."""
+    return alert_columns(_alert(request, number))
+
+
+@router.post("/{number}/acknowledge", response=Said, summary="Note that somebody has seen it")
+@needs(Role.OPERATOR)
+def acknowledge_alert(request: HttpRequest, number: Number, payload: Note | None = None) -> dict[str, Any]:
+    """No more reminders come."""
+    alert, said = _alert(request, number), payload or Note(note=None)
+    changed = premises_of(request).store.alerts.acknowledge(
+        alert.id, user_id=person_of(request).id, actor=actor_of(request), note=said.note
+    )
+    return {"changed": changed, "message": "Acknowledged." if changed else "It was acknowledged or resolved before."}
+
+
+@router.post("/{number}/resolve", response=Said, summary="Note that it is mended")
+@needs(Role.OPERATOR)
+def resolve_alert(request: HttpRequest, number: Number, payload: Note | None = None) -> dict[str, Any]:
+    """It opens again where it happens again."""
+    alert, said = _alert(request, number), payload or Note(note=None)
+    changed = premises_of(request).store.alerts.resolve(alert.id, actor=actor_of(request), note=said.note)
+    return {"changed": changed, "message": "Resolved." if changed else "It was resolved before."}
+
+
+@router.post("/{number}/snooze", response=Said, summary="Say nothing of it until an instant")
+@needs(Role.OPERATOR)
+def snooze_alert(request: HttpRequest, number: Number, payload: Snooze) -> dict[str, Any]:
+    """Without an instant it speaks again."""
+    alert = _alert(request, number)
+    changed = premises_of(request).store.alerts.snooze(
+        alert.id, until=payload.until, actor=actor_of(request), note=payload.note
+    )
+    return {"changed": changed, "message": "Noted." if changed else "It was resolved before."}
+
+
+def _alert(request: HttpRequest, number: int) -> Alert:
+    alert = premises_of(request).store.alerts.get(number)
+    if not _is_near(request, alert):
+        raise UnknownAlertError(number)
+    return alert
+
+
+def _is_near(request: HttpRequest, alert: Alert) -> bool:
+    """Whether it is the caller's business: an alert of the system is for those who may see every group."""
+    person = person_of(request)
+    if person.groups is None:
+        return True
+    if alert.task_name is None:
+        return False
+    try:
+        return person.is_near(premises_of(request).store.tasks.get(alert.task_name).definition.group)
+    except UnknownTaskError:
+        return False

@@ -1,0 +1,143 @@
+"""What became of slots, and why: `/tasks/NAME/why`, `/tasks/NAME/held` and `/ledger`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from ninja import Query, Router, Schema
+from ninja.errors import HttpError
+from pydantic import AwareDatetime, Field
+
+from smart_cron.core.held import HeldRange
+from smart_cron.core.ledger import lines
+from smart_cron.core.people import Role
+from smart_cron.core.zones import zone
+from smart_cron.faces.api.access import actor_of, needs, person_of
+from smart_cron.faces.api.paging import Closed
+from smart_cron.faces.api.schemas import Said
+from smart_cron.faces.api.tasks import task_of
+from smart_cron.faces.web.premises import Premises, premises_of
+from smart_cron.services.ledger import entries, tasks_named
+from smart_cron.wiring.inquiring import inquiry_at
+
+tasks = Router(tags=["tasks"])
+router = Router(tags=["ledger"])
+_SLOT = timedelta(minutes=1)
+
+
+class At(Closed):
+    """A slot, past or to come; without one the last and the next."""
+
+    at: AwareDatetime | None = None
+
+
+class Interval(Closed):
+    """From when, and to before when; and of which task."""
+
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    task: str | None = Field(None, max_length=100)
+
+
+class HeldOut(Schema):
+    """Slots that wait for a person."""
+
+    task: str
+    first_slot: datetime
+    last_slot: datetime
+    count: int
+    reason: str
+
+
+class Slots(Closed):
+    """Which of the held slots; all of them where none are named."""
+
+    slots: list[AwareDatetime] | None = Field(None, max_length=10_000)
+
+
+@tasks.get("/{name}/why", response=list[dict[str, Any]], summary="Why a slot ran, or did not")
+@needs(Role.VIEWER)
+def why(request: HttpRequest, name: str, asked: Query[At]) -> list[dict[str, Any]]:
+    """With the chain of decisions."""
+    premises, task = premises_of(request), task_of(request, name)
+    place = zone(premises.config.time_zone)
+    inquiry = inquiry_at(premises.store, premises.config, now=premises.clock.now(), place=place)
+    subjects = [
+        inquiry.subject(
+            each,
+            definition=task.definition if each.exists else None,
+            default_zone=premises.config.time_zone,
+        )
+        for each in tasks_named(premises.store.ledger.tasks(), task.name)
+    ]
+    if asked.at is None:
+        return [dict(answer.document) for answer in inquiry.last_and_next(subjects[0])]
+    return [dict(inquiry.of_slot(subjects, asked.at, width=_SLOT).document)]
+
+
+@tasks.get("/{name}/held", response=list[HeldOut], summary="Its slots that wait for a person")
+@needs(Role.VIEWER)
+def held(request: HttpRequest, name: str) -> list[dict[str, Any]]:
+    """Where `on_missed` is `hold`."""
+    return [_held(found) for found in premises_of(request).store.held.held(task_of(request, name).id)]
+
+
+@tasks.post("/{name}/held/run", response=Said, summary="Run held slots")
+@needs(Role.OPERATOR)
+def run_held(request: HttpRequest, name: str, payload: Slots | None = None) -> dict[str, Any]:
+    """The oldest first."""
+    premises, task = premises_of(request), task_of(request, name)
+    wanted = _wanted(premises, task.id, payload)
+    count = premises.store.held.run(task.id, wanted, actor=actor_of(request), now=premises.clock.now())
+    return {"changed": count > 0, "message": f"{count} slots are run."}
+
+
+@tasks.post("/{name}/held/drop", response=Said, summary="Let held slots be skipped for good")
+@needs(Role.OPERATOR)
+def drop_held(request: HttpRequest, name: str, payload: Slots | None = None) -> dict[str, Any]:
+    """They stand in the ledger as skipped."""
+    premises, task = premises_of(request), task_of(request, name)
+    wanted = _wanted(premises, task.id, payload)
+    count = premises.store.held.drop(task.id, wanted, actor=actor_of(request), now=premises.clock.now())
+    return {"changed": count > 0, "message": f"{count} slots are dropped."}
+
+
+@router.get("", response={200: str}, summary="What became of every slot", openapi_extra={"x-stream": "ndjson"})
+@needs(Role.VIEWER)
+def ledger(request: HttpRequest, asked: Query[Interval]) -> HttpResponse | StreamingHttpResponse:
+    """One JSON object a line, for each execution and each slot that did not run, task by task."""
+    if asked.since and asked.until and asked.since >= asked.until:
+        raise HttpError(400, "since is not before until; did you mean to exchange them?")
+    if asked.task is None and person_of(request).groups is not None:
+        raise HttpError(403, "Name a task: you may not see every group.")
+    premises = premises_of(request)
+    known = premises.store.ledger.tasks()
+    wanted = tasks_named(known, task_of(request, asked.task).name) if asked.task else known
+
+    def written() -> Iterator[bytes]:
+        for each in wanted:
+            found = entries(premises.store.ledger, each.task_id, since=asked.since, until=asked.until)
+            for line in lines(found):
+                yield f"{line}\n".encode()
+
+    return StreamingHttpResponse(written(), content_type="application/x-ndjson")
+
+
+def _wanted(premises: Premises, task_id: int, payload: Slots | None) -> set[datetime]:
+    if payload is None or payload.slots is None:
+        return set(premises.store.held.slots(task_id))
+    return set(payload.slots)
+
+
+def _held(found: HeldRange) -> dict[str, Any]:
+    gap = found.range
+    return {
+        "task": gap.task,
+        "first_slot": gap.first,
+        "last_slot": gap.last,
+        "count": gap.count,
+        "reason": gap.reason,
+    }

@@ -1,0 +1,131 @@
+"""What is of no single task: how the system is, its nodes, holds, schedules in words."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Query, Router, Schema
+from pydantic import Field
+
+from smart_cron import __version__
+from smart_cron.core.health import FRESH
+from smart_cron.core.people import Role
+from smart_cron.core.schedule import Schedule
+from smart_cron.core.words import describe
+from smart_cron.core.zones import zone
+from smart_cron.faces.api.access import needs
+from smart_cron.faces.api.paging import Closed
+from smart_cron.faces.web.premises import premises_of
+
+router = Router(tags=["system"])
+
+
+class HoldOut(Schema):
+    """Why nothing starts."""
+
+    kind: str
+    reason: str
+    actor: str
+    since: datetime | None
+
+
+class FindingOut(Schema):
+    """What one check came to."""
+
+    check: str
+    status: str
+    message: str
+    remedy: str
+    measured: float | None
+    threshold: float | None
+    unit: str | None
+    node: str | None
+
+
+class StatusOut(Schema):
+    """How the system is."""
+
+    version: str
+    status: str
+    checked_at: datetime | None
+    findings: list[FindingOut]
+    holds: list[HoldOut]
+
+
+class NodeOut(Schema):
+    """A node as the database knows it."""
+
+    name: str
+    state: str
+    host: str
+    version: str
+    max_concurrent: int
+    tags: list[str]
+    held: int
+    heard_at: datetime
+
+
+class Expression(Closed):
+    """A schedule to put in words."""
+
+    expression: str = Field(max_length=255)
+    time_zone: str | None = Field(None, max_length=64)
+    count: int = Field(5, ge=1, le=100)
+
+
+class Explained(Schema):
+    """A schedule in words, and its next slots."""
+
+    words: str
+    time_zone: str
+    slots: list[datetime]
+
+
+@router.get("/status", response=StatusOut, summary="How the system is")
+@needs(Role.VIEWER)
+def status(request: HttpRequest) -> dict[str, Any]:
+    """healthy, unhealthy, or unknown where nobody has looked lately; and what is held back."""
+    store = premises_of(request).store
+    latest = store.health.latest(within=FRESH)
+    return {
+        "version": __version__,
+        "status": latest.word,
+        "checked_at": latest.checked_at,
+        "findings": latest.findings,
+        "holds": store.holds.holds(),
+    }
+
+
+@router.get("/nodes", response=list[NodeOut], summary="The nodes that share the database")
+@needs(Role.VIEWER)
+def nodes(request: HttpRequest) -> list[dict[str, Any]]:
+    """By name."""
+    premises = premises_of(request)
+    now, silence = premises.store.database.now(), timedelta(seconds=premises.config.node_silence_seconds)
+    return [
+        {
+            "name": node.name,
+            "state": str(node.state(now=now, silence=silence)),
+            "host": node.host,
+            "version": node.version,
+            "max_concurrent": node.max_concurrent,
+            "tags": list(node.tags),
+            "held": node.held,
+            "heard_at": node.heard_at,
+        }
+        for node in premises.store.nodes.nodes()
+    ]
+
+
+@router.get("/explain", response=Explained, summary="A schedule in words")
+@needs(Role.VIEWER)
+def explain(request: HttpRequest, asked: Query[Expression]) -> dict[str, Any]:
+    """And its next slots."""
+    premises = premises_of(request)
+    schedule, place = Schedule.parse(asked.expression), zone(asked.time_zone or premises.config.time_zone)
+    slots: list[datetime] = []
+    while not schedule.is_reboot and len(slots) < asked.count:
+        slots.append(schedule.next_after(slots[-1] if slots else premises.clock.now(), place))
+    return {"words": describe(asked.expression), "time_zone": place.key, "slots": slots}

@@ -1,0 +1,190 @@
+"""`/tasks`: definitions, and what is done with them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
+from typing import Annotated, Any
+
+from django.http import HttpRequest
+from ninja import Header, Query, Router
+from pydantic import Field
+
+from smart_cron.core.errors import UnknownTaskError
+from smart_cron.core.people import Role
+from smart_cron.core.run import Status
+from smart_cron.core.schedule import Schedule
+from smart_cron.core.task import Task, TaskDefinition
+from smart_cron.core.zones import zone
+from smart_cron.faces.api.access import actor_of, needs, person_of
+from smart_cron.faces.api.definitions import changed, require_allowed, require_sound
+from smart_cron.faces.api.paging import Closed
+from smart_cron.faces.api.schemas import Asked, NewTask, RunRequest, Said, Slot, TaskOut, TaskTerms
+from smart_cron.faces.cli.documents import task_document
+from smart_cron.faces.web.premises import Premises, premises_of
+from smart_cron.store.people.once import Once
+
+router = Router(tags=["tasks"])
+OnceKey = Annotated[str | None, Header(None, max_length=200, description="The same key runs it once only.")]
+LOOK_SECONDS = 0.2
+LONGEST_WAIT_SECONDS = 25
+
+
+class TaskFilter(Closed):
+    """Which tasks are listed."""
+
+    enabled: bool | None = None
+    group: str | None = Field(None, max_length=100)
+
+
+class Wait(Closed):
+    """How long to wait for the end."""
+
+    wait: int = Field(0, ge=0, le=LONGEST_WAIT_SECONDS, description="Seconds to wait for the run's end.")
+
+
+class Count(Closed):
+    """How many."""
+
+    count: int = Field(10, ge=1, le=1000)
+
+
+@router.get("", response=list[TaskOut], summary="List the tasks")
+@needs(Role.VIEWER)
+def list_tasks(request: HttpRequest, filters: Query[TaskFilter]) -> list[dict[str, Any]]:
+    """Tasks by name, those of the caller's groups."""
+    person = person_of(request)
+    found = premises_of(request).store.tasks.list(enabled=filters.enabled, group=filters.group)
+    return [task_document(task) for task in found if person.is_near(task.definition.group)]
+
+
+@router.get("/{name}", response=TaskOut, summary="Show a task")
+@needs(Role.VIEWER)
+def show_task(request: HttpRequest, name: str) -> dict[str, Any]:
+    """One task by its name."""
+    return task_document(task_of(request, name))
+
+
+@router.post("", response={201: TaskOut}, summary="Add a task")
+@needs(Role.EDITOR)
+def add_task(request: HttpRequest, payload: NewTask) -> tuple[int, dict[str, Any]]:
+    """Whoever may add or change a task may run code as its user."""
+    terms = payload.dict(exclude_unset=True)
+    require_allowed(request, terms, None)
+    definition = changed(TaskDefinition(name="", schedule=""), terms)
+    require_sound(request, definition)
+    return 201, task_document(premises_of(request).store.tasks.add(definition, actor=actor_of(request)))
+
+
+@router.patch("/{name}", response=TaskOut, summary="Change a task")
+@needs(Role.EDITOR)
+def change_task(request: HttpRequest, name: str, payload: TaskTerms) -> dict[str, Any]:
+    """What is left out stays as it is."""
+    task, terms = task_of(request, name), payload.dict(exclude_unset=True)
+    require_allowed(request, terms, task.definition)
+    definition = changed(task.definition, terms)
+    require_sound(request, definition)
+    return task_document(premises_of(request).store.tasks.replace(task.id, definition, actor=actor_of(request)))
+
+
+@router.post("/{name}/enable", response=Said, summary="Let its slots run")
+@needs(Role.OPERATOR)
+def enable_task(request: HttpRequest, name: str) -> dict[str, Any]:
+    """From now on; what was missed while it was disabled stays missed."""
+    return _switch(request, name, on=True)
+
+
+@router.post("/{name}/disable", response=Said, summary="Let no slot of it run")
+@needs(Role.OPERATOR)
+def disable_task(request: HttpRequest, name: str) -> dict[str, Any]:
+    """A run that goes on now goes on to its end."""
+    return _switch(request, name, on=False)
+
+
+def _switch(request: HttpRequest, name: str, *, on: bool) -> dict[str, Any]:
+    task, word = task_of(request, name), "enabled" if on else "disabled"
+    if task.definition.enabled == on:
+        return {"changed": False, "message": f"Task '{task.name}' is {word} already."}
+    premises_of(request).store.tasks.set_enabled(task.id, on, actor=actor_of(request))
+    return {"changed": True, "message": f"Task '{task.name}' is {word}."}
+
+
+@router.delete("/{name}", response=Said, summary="Delete a task")
+@needs(Role.EDITOR)
+def remove_task(request: HttpRequest, name: str) -> dict[str, Any]:
+    """Its history stays, and a run that goes on now goes on to its end."""
+    task, premises = task_of(request, name), premises_of(request)
+    premises.store.tasks.remove(task.id, actor=actor_of(request), now=premises.clock.now())
+    return {"changed": True, "message": f"Removed '{task.name}'; the history stays."}
+
+
+@router.post("/{name}/run", response={200: Asked, 202: Asked}, summary="Run a task now")
+@needs(Role.OPERATOR)
+def run_task(
+    request: HttpRequest,
+    name: str,
+    waiting: Query[Wait],
+    payload: RunRequest | None = None,
+    idempotency_key: OnceKey = None,
+) -> tuple[int, dict[str, Any]]:
+    """Beside its schedule. With `wait` the answer is 200 and the run where it ended in time, else 202."""
+    premises, task = premises_of(request), task_of(request, name)
+    arguments = payload.arguments if payload else None
+
+    def ask() -> int:
+        return premises.store.tasks.request_run(
+            task.id, arguments=arguments, actor=actor_of(request), now=premises.clock.now()
+        )
+
+    if idempotency_key is None:
+        number, is_new = ask(), True
+    else:
+        once = Once(premises.store.session)
+        number, is_new = once.do(person_of(request).id, idempotency_key, f"run {task.id} {arguments}", ask)
+    row = _ended(premises, number, waiting.wait)
+    asked = {"id": number, "task_name": task.name, "is_new": is_new, "run": row}
+    return (200 if row is not None else 202), asked
+
+
+def _ended(premises: Premises, number: int, wait: int) -> dict[str, Any] | None:
+    ends_at = time.monotonic() + wait
+    while wait:
+        row = premises.store.history.run(str(number))
+        if Status(row["status"]).is_final:
+            return row
+        if time.monotonic() >= ends_at:
+            return None
+        time.sleep(LOOK_SECONDS)
+    return None
+
+
+@router.get("/{name}/next", response=list[Slot], summary="Its next slots")
+@needs(Role.VIEWER)
+def next_slots(request: HttpRequest, name: str, asked: Query[Count]) -> list[dict[str, datetime]]:
+    """By its schedule; a slot that was set by hand comes first."""
+    task, premises = task_of(request, name), premises_of(request)
+    schedule = Schedule.parse(task.definition.schedule)
+    if schedule.is_reboot:
+        return []
+    place = zone(task.definition.time_zone or premises.config.time_zone)
+    first = task.next_run_at
+
+    def slots() -> Iterator[datetime]:
+        at = first or premises.clock.now()
+        if first is not None:
+            yield first
+        while True:
+            at = schedule.next_after(at, place)
+            yield at
+
+    return [{"slot": slot} for slot in islice(slots(), asked.count)]
+
+
+def task_of(request: HttpRequest, name: str) -> Task:
+    """Return a task that is the caller's business. Raise UnknownTaskError for others, as if there were none."""
+    task = premises_of(request).store.tasks.get(name)
+    if not person_of(request).is_near(task.definition.group):
+        raise UnknownTaskError(name)
+    return task

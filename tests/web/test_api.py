@@ -1,0 +1,218 @@
+"""The API over HTTP, with keys of each role."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from tests.web.api_callers import Caller, bind, make_key
+from tests.web.conftest import Dashboard
+from tests.web.visitors import ROLES, Visitor, add_users
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def callers(dashboard: Dashboard) -> Mapping[str, Caller]:
+    add_users(dashboard)
+    return {role: Caller(dashboard, make_key(dashboard.house, role, role)) for role in ROLES}
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("jobs")
+    folder.chmod(0o755)
+    made = folder / "job.sh"
+    made.write_text("#!/bin/sh\necho hello\n")
+    made.chmod(0o755)
+    return made
+
+
+def terms(name: str, script: Path, **others: object) -> dict[str, object]:
+    return {"task_name": name, "task_script": str(script), "schedule_pattern": "0 2 * * *", **others}
+
+
+def test_without_a_key_nothing_is_told(dashboard: Dashboard) -> None:
+    for path in ("/status", "/tasks", "/runs/1", "/openapi.json", "/docs", "/nothing"):
+        answer = dashboard.ask(f"/api/v1{path}")
+        assert answer.status in (401, 404), path
+        assert b"hello" not in answer.body
+
+
+def test_a_wrong_key_is_refused_as_none_is(dashboard: Dashboard) -> None:
+    Caller(dashboard, "sc_00000000_" + "x" * 43).fails(401, "GET", "/tasks")
+
+
+def test_a_task_is_added_shown_changed_run_and_removed(callers: Mapping[str, Caller], script: Path) -> None:
+    editor, operator = callers["editor"], callers["operator"]
+
+    added = editor.ask("POST", "/tasks", terms("whole", script, timeout_seconds=90))
+    assert added.status == 201, added.body
+    assert json.loads(added.body)["timeout_seconds"] == 90
+    changed = editor.ask("PATCH", "/tasks/whole", {"priority": 1, "max_memory_mb": 64})
+    assert (json.loads(changed.body)["priority"], json.loads(changed.body)["max_memory_mb"]) == (1, 64)
+    assert json.loads(operator.ask("POST", "/tasks/whole/disable").body)["changed"] is True
+    assert operator.get("/tasks/whole")["enabled"] is False
+    assert operator.ask("POST", "/tasks/whole/run", {}).status == 202
+    assert operator.get("/runs?task=whole")["items"][0]["triggered_by"] == "manual"
+    assert editor.ask("DELETE", "/tasks/whole").status == 200
+    editor.fails(404, "GET", "/tasks/whole")
+
+
+@pytest.mark.parametrize("field", ["uid", "run_as", "is_admin", "id", "next_run_at", "status", "is_running"])
+def test_a_field_that_is_none_is_refused_and_nothing_is_stored(
+    callers: Mapping[str, Caller], script: Path, field: str
+) -> None:
+    told = callers["admin"].fails(400, "POST", "/tasks", terms("extra", script, **{field: 1}))
+
+    assert told["errors"][0]["field"] == field
+    callers["admin"].fails(404, "GET", "/tasks/extra")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[]", b"{", b'{"task_name": ["a"], "schedule_pattern": "* * * * *"}', b'{"priority": 1e999}', b"[" * 50_000,
+     b'{"timeout_seconds": NaN}', b'"text"', b"\xff\xfe", b'{"task_name": "a\\u0000", "schedule_pattern": "@daily"}'],
+)  # fmt: skip
+def test_a_body_that_is_no_task_is_a_bad_request(callers: Mapping[str, Caller], body: bytes) -> None:
+    callers["admin"].fails(400, "POST", "/tasks", body)
+
+
+def test_what_is_not_json_is_refused(callers: Mapping[str, Caller]) -> None:
+    told = callers["operator"].fails(
+        400, "POST", "/tasks/any/run", b"a=b", Content_Type="application/x-www-form-urlencoded"
+    )
+
+    assert "application/json" in told["detail"]
+
+
+def test_a_misspelt_filter_is_told(callers: Mapping[str, Caller]) -> None:
+    assert "'statsu'" in callers["viewer"].fails(400, "GET", "/runs?statsu=failed")["detail"]
+
+
+def test_roles_bound_what_a_key_may_do(callers: Mapping[str, Caller], script: Path) -> None:
+    callers["admin"].ask("POST", "/tasks", terms("bound", script))
+
+    for role, method, path, body in (
+        ("viewer", "POST", "/tasks/bound/run", {}),
+        ("viewer", "POST", "/tasks/bound/disable", None),
+        ("operator", "POST", "/tasks", terms("other", script)),
+        ("operator", "DELETE", "/tasks/bound", None),
+        ("editor", "PATCH", "/tasks/bound", {"shell_command": "id"}),
+        ("editor", "PATCH", "/tasks/bound", {"run_as_user": "root"}),
+        ("editor", "PATCH", "/tasks/bound", {"environment": {"A": "b"}}),
+    ):
+        callers[role].fails(403, method, path, body)
+    assert callers["viewer"].get("/tasks/bound")["shell_command"] is None
+
+
+def test_every_fault_of_a_task_comes_at_once(callers: Mapping[str, Caller]) -> None:
+    told = callers["editor"].fails(
+        400, "POST", "/tasks", {"task_name": "bad name", "task_script": "relative", "schedule_pattern": "0 0 30 2 *"}
+    )
+
+    assert len(told["errors"]) >= 3
+
+
+def test_the_same_idempotency_key_runs_a_task_once(callers: Mapping[str, Caller], script: Path) -> None:
+    operator = callers["operator"]
+    callers["admin"].ask("POST", "/tasks", terms("once", script, on_overlap="allow"))
+
+    first = json.loads(operator.ask("POST", "/tasks/once/run", {}, Idempotency_Key="k").body)
+    again = json.loads(operator.ask("POST", "/tasks/once/run", {}, Idempotency_Key="k").body)
+
+    assert (first["is_new"], again["is_new"], again["id"]) == (True, False, first["id"])
+    assert len(operator.get("/runs?task=once")["items"]) == 1
+    operator.fails(422, "POST", "/tasks/once/run", {"arguments": ["x"]}, Idempotency_Key="k")
+
+
+def test_pages_of_runs_lead_on_without_gap_or_repeat(callers: Mapping[str, Caller], script: Path) -> None:
+    operator = callers["operator"]
+    callers["admin"].ask("POST", "/tasks", terms("many", script, on_overlap="allow"))
+    for _ in range(5):
+        operator.ask("POST", "/tasks/many/run", {})
+
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = operator.get(f"/runs?task=many&limit=2{cursor}")
+        seen += [row["id"] for row in page["items"]]
+        cursor = f"&cursor={page['next']}" if page["next"] else None
+    assert seen == sorted(set(seen), reverse=True)
+    assert len(seen) == 5
+
+
+def test_a_session_needs_its_token_for_a_change(
+    dashboard: Dashboard, callers: Mapping[str, Caller], script: Path
+) -> None:
+    callers["admin"].ask("POST", "/tasks", terms("session", script))
+    visitor = Visitor(dashboard)
+    visitor.log_in("operator")
+
+    assert visitor.get("/api/v1/tasks").status == 200
+    without = dashboard.ask("/api/v1/tasks/session/disable", "POST", headers=visitor._headers())
+    assert without.status == 403
+    assert visitor.get("/api/v1/tasks/session").body.count(b'"enabled": true') == 1
+    with_token = dashboard.ask(
+        "/api/v1/tasks/session/disable", "POST", headers={**visitor._headers(), "X-CSRFToken": visitor.token}
+    )
+    assert with_token.status == 200
+
+
+def test_the_description_is_openapi_3_1_and_asks_nothing_of_the_internet(callers: Mapping[str, Caller]) -> None:
+    viewer = callers["viewer"]
+
+    assert viewer.get("/openapi.json")["openapi"].startswith("3.1")
+    docs = viewer.ask("GET", "/docs")
+    assert docs.status == 200
+    assert b"https://" not in docs.body
+
+
+def test_why_the_ledger_and_revisions_tell_of_a_task(callers: Mapping[str, Caller], script: Path) -> None:
+    editor = callers["editor"]
+    editor.ask("POST", "/tasks", terms("told", script))
+    editor.ask("PATCH", "/tasks/told", {"priority": 2})
+    editor.ask("POST", "/tasks/told/run", {})
+
+    assert editor.get("/tasks/told/next?count=2")[0]["slot"].endswith("02:00:00Z")
+    assert editor.get("/tasks/told/why")[0]
+    kept = editor.ask("GET", "/ledger?task=told").body.splitlines()
+    assert [json.loads(line)["triggered_by"] for line in kept] == ["manual"]
+    revisions = editor.get("/tasks/told/revisions")["items"]
+    assert [each["revision"] for each in revisions] == [2, 1]
+    restored = editor.ask("POST", "/tasks/told/revisions/1/restore")
+    assert json.loads(restored.body)["priority"] == 5
+
+
+def test_the_audit_log_says_who_did_it_by_the_api_and_from_where(callers: Mapping[str, Caller], script: Path) -> None:
+    callers["editor"].ask("POST", "/tasks", terms("watched", script))
+
+    row = callers["admin"].get("/audit?task=watched")["items"][0]
+    assert (row["actor"], row["source"], row["ip_address"], row["action"]) == ("editor", "api", "127.0.0.1", "create")
+    callers["editor"].fails(403, "GET", "/audit")
+
+
+def test_tasks_of_other_groups_are_not_there(dashboard: Dashboard, callers: Mapping[str, Caller], script: Path) -> None:
+    admin = callers["admin"]
+    admin.ask("POST", "/tasks", terms("theirs", script, task_group="theirs"))
+    admin.ask("POST", "/tasks", terms("ours", script, task_group="ours"))
+    run = json.loads(admin.ask("POST", "/tasks/theirs/run", {}).body)["id"]
+    add_users(dashboard, ["bound"], role="editor")
+    bind(dashboard.house, "bound", "ours")
+    bound = Caller(dashboard, make_key(dashboard.house, "bound", "editor"))
+
+    assert [task["task_name"] for task in bound.get("/tasks")] == ["ours"]
+    for method, path, body in (
+        ("GET", "/tasks/theirs", None),
+        ("POST", "/tasks/theirs/run", {}),
+        ("PATCH", "/tasks/theirs", {"priority": 1}),
+        ("DELETE", "/tasks/theirs", None),
+        ("GET", "/tasks/theirs/why", None),
+        ("GET", f"/runs/{run}", None),
+        ("POST", f"/runs/{run}/kill", None),
+    ):
+        told = bound.fails(404, method, path, body)
+        assert told["title"] == "Not found"
+    assert bound.get("/runs")["items"] == []
+    bound.fails(403, "PATCH", "/tasks/ours", {"task_group": "theirs"})

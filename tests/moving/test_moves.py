@@ -167,7 +167,7 @@ def test_a_move_is_not_taken_back_where_the_new_database_cannot_be_asked(
         take_back(house, actor="test")
     assert "--to-file" in told.value.remedy
     with pytest.raises(MoveRefusedError, match="cannot be asked"):
-        take_back(house, actor="test", url="mysql://root:canary@localhost/nowhere?unix_socket=/nonexistent")
+        take_back(house, actor="test", url="mysql://root:canary@127.0.0.1:1/nowhere")
 
 
 def test_what_cannot_move_is_mended_or_left_out_where_somebody_says_so(

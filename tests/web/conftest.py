@@ -46,6 +46,7 @@ class Dashboard:
     house: House
     process: subprocess.Popen[bytes]
     port: int
+    is_secure: bool = False
 
     def ask(
         self, path: str, method: str = "GET", *, body: bytes | None = None, headers: Mapping[str, str] | None = None

@@ -35,15 +35,20 @@ class Visitor:
     dashboard: Dashboard
     cookies: dict[str, str] = field(default_factory=dict)
     token: str = ""
+    # What stands before every path, where a proxy shows the dashboard below one of its own.
+    prefix: str = ""
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
-        return self._kept(self.dashboard.ask(path, headers={**self._headers(), **(headers or {})}))
+        return self._kept(self.dashboard.ask(self.prefix + path, headers={**self._headers(), **(headers or {})}))
 
     def post(self, path: str, headers: Mapping[str, str] | None = None, **fields: str) -> Answer:
         """Send a form with the token of the last page that had one."""
         body = urlencode({"csrfmiddlewaretoken": self.token, **fields}).encode()
         form = {"Content-Type": "application/x-www-form-urlencoded", **self._headers(), **(headers or {})}
-        return self._kept(self.dashboard.ask(path, "POST", body=body, headers=form))
+        if self.dashboard.is_secure:
+            # Over TLS a form says where it stands, and Django wants to know.
+            form["Referer"] = f"https://localhost:{self.dashboard.port}{self.prefix}{path}"
+        return self._kept(self.dashboard.ask(self.prefix + path, "POST", body=body, headers=form))
 
     def log_in(self, name: str, password: str = PASSWORD) -> Answer:
         self.get("/login")

@@ -15,6 +15,7 @@ from smart_cron.taskrunner import protocol
 from smart_cron.taskrunner.clients import ClientDesk
 from smart_cron.taskrunner.delegation import settle_in
 from smart_cron.taskrunner.directories import own_directory
+from smart_cron.taskrunner.journal import open_journal
 from smart_cron.taskrunner.kernel import become_subreaper, boot_id
 from smart_cron.taskrunner.notify import READY as READINESS
 from smart_cron.taskrunner.notify import STOPPING, notify_systemd
@@ -62,6 +63,7 @@ def start_runner(*, state_dir: str, run_dir: str, version: str, idle_seconds: fl
     become_subreaper()
     identity = incarnation(state_dir)
     straighten_names(runs_dir, boot_id=boot_id())
+    journal = open_journal(state_dir, runs_dir)
     desk = ClientDesk(protocol.socket_path(run_dir, state_dir, version))
     desk.listen()
     _say_ready()
@@ -72,6 +74,7 @@ def start_runner(*, state_dir: str, run_dir: str, version: str, idle_seconds: fl
             desk=desk,
             pool=Pool(runs_dir=runs_dir, incarnation=identity),
             spares=Spares(runs_dir, alone=alone),
+            journal=journal,
             runs_dir=runs_dir,
             idle_seconds=idle_seconds,
             when_stopping=lambda: _make_room(lock),

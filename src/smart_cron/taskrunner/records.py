@@ -70,7 +70,7 @@ class HeldFile:
 
     def append(self, body: bytes, *, sync: bool = False) -> None:
         """Write one record behind the others; with *sync* it is on the disk when this returns."""
-        data = b"%08x %b\n" % (crc32(body, self._salt), body)
+        data = _line(body, self._salt)
         written = os.pwrite(self.fd, data, self._end)
         while written < len(data):
             written += os.pwrite(self.fd, data[written:], self._end + written)
@@ -78,14 +78,41 @@ class HeldFile:
         if sync:
             os.fdatasync(self.fd)
 
-    def append_finish(self, finish: Message) -> bytes:
-        """Write the last record, cut to the room that was reserved, and return its JSON. It is on the disk then."""
+    def append_finish(self, finish: Message, *, sync: bool = True) -> bytes:
+        """Write the last record, cut to the room that was reserved, and return its JSON. It is on the disk then.
+
+        Without *sync* that is left to whoever tells of it: see `journal`.
+        """
         body = fit(finish, FILE_BYTES - self._end - len("01234567 \n"))
-        self.append(body, sync=True)
+        self.append(body, sync=sync)
         return body
+
+    def sync(self) -> None:
+        """Have on the disk what was written."""
+        os.fdatasync(self.fd)
 
     def close(self) -> None:
         os.close(self.fd)
+
+
+def _line(body: bytes, salt: int) -> bytes:
+    return b"%08x %b\n" % (crc32(body, salt), body)
+
+
+def sealed(body: bytes, run_id: str) -> bytes:
+    """Return a record of *run_id* as the line that stands in its file."""
+    return _line(body, crc32(run_id.encode()))
+
+
+def record_in(line: bytes) -> Message | None:
+    """Return the record in a line that tells itself whose it is, or None where its sum does not fit."""
+    body = line[9:]
+    try:
+        record: Message = from_json(body)
+        salt = crc32(record["run_id"].encode())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return record if line[:9] == b"%08x " % crc32(body, salt) else None
 
 
 def parse(data: bytes, run_id: str) -> tuple[list[Message], int]:

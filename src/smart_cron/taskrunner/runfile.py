@@ -68,6 +68,7 @@ def settle(
 def _settle_held(held: HeldFile, run_id: str, execution_id: int, claimed_in: str | None) -> Message:
     found = RunFile(run_id, held.records, locked=False)
     if found.finished is not None:
+        held.sync()  # Whoever wrote it may have been killed before that.
         return found.finished
     if found.started is not None:
         return _settle_lost(held, found)

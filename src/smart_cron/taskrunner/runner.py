@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from typing import ClassVar
 
     from smart_cron.taskrunner.clients import Connection
+    from smart_cron.taskrunner.journal import Journal
     from smart_cron.taskrunner.protocol import Message
 
 HOUSEKEEPING_SECONDS = 2.0
@@ -60,13 +61,14 @@ class Runner:
         desk: ClientDesk,
         pool: Pool,
         spares: Spares,
+        journal: Journal,
         runs_dir: str,
         idle_seconds: float,
         when_stopping: Callable[[], None],
     ) -> None:
         self._when_stopping = when_stopping
         self._desk, self._pool, self._runs_dir = desk, pool, runs_dir
-        self._spares = spares
+        self._spares, self._journal = spares, journal
         self._idle_seconds = idle_seconds
         self._by_run: dict[str, Seat] = {}
         self._lost: deque[Seat] = deque()
@@ -100,6 +102,8 @@ class Runner:
                 self._sweep()
             if time.monotonic() >= self._housekeeping_at:
                 self._keep_house()
+            # On the disk before anyone is told: what was published in this turn leaves by the next line.
+            self._journal.commit()
             self._desk.flush()
 
     def _is_done(self) -> bool:
@@ -133,6 +137,8 @@ class Runner:
         if kind == protocol.STARTED:
             self._desk.publish(body)
             return True
+        if kind != protocol.REFUSED and seat.run_id is not None:
+            self._journal.note(seat.run_id, body)
         self._release_seat(seat, reusable=kind in (protocol.FINISHED, protocol.REFUSED))
         self._desk.publish(body)
         return True
@@ -196,6 +202,7 @@ class Runner:
         try:
             found = RunFile(seat.run_id, held.records, locked=False)
             if found.finished is not None:
+                held.sync()
                 self._desk.publish(protocol.line(found.finished)[:-1])
                 return
             if found.started is not None:
@@ -243,6 +250,7 @@ class Runner:
     def _on_release(self, request: Request) -> None:
         for run_id in request.message.get("run_ids", ()):
             if protocol.is_run_id(run_id) and run_id not in self._by_run:
+                self._journal.forget(run_id)
                 self._spares.release(run_id)
 
     def _on_launch(self, request: Request) -> None:

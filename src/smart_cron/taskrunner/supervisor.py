@@ -133,11 +133,13 @@ class Supervisor:
             file.seek(0)
             return file.read()
 
-    def _tell(self, kind: bytes, body: bytes) -> None:
+    def _tell(self, kind: bytes, body: bytes) -> bool:
         try:
             self._control.send(kind + body, socket.MSG_NOSIGNAL)
         except OSError:
             self._retiring = True  # Nobody listens any more; what was done stands in the run file.
+            return False
+        return True
 
     def _carry_out(self, order: Order, spare: str | None) -> None:
         try:
@@ -245,17 +247,20 @@ class Supervisor:
         return self._receive() == protocol.CANCEL
 
     def _finish(self, held: HeldFile, record: Message, run: Run | None = None) -> None:
-        body = held.append_finish(record)
-        if run is None or not run.has_children:
-            self._tell(protocol.RETIRING if self._stop_asked else protocol.FINISHED, body)
-            return
-        # A supervisor with a child left is never used again.
-        self._retiring = True
-        if run.order["keep_processes"]:
-            self._tell(protocol.KEEPING, body)
+        body = held.append_finish(record, sync=False)
+        keeps = False
+        if run is not None and run.has_children:
+            # A supervisor with a child left is never used again.
+            self._retiring = True
+            keeps = run.order["keep_processes"]
+        # The runner syncs the results of many before it passes them on. Without one, that is left to us.
+        if not self._tell(protocol.KEEPING if keeps else self._last_word(), body):
+            held.sync()
+        if keeps:
             self._keep()
-        else:
-            self._tell(protocol.RETIRING, body)
+
+    def _last_word(self) -> bytes:
+        return protocol.RETIRING if self._stop_asked or self._retiring else protocol.FINISHED
 
     def _keep(self) -> None:
         # As their subreaper: were we to end, they would look like strays of a lost run.

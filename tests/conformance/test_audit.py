@@ -257,6 +257,21 @@ def test_the_log_refuses_to_be_changed(log: Scene) -> None:
     assert log.store.audit.verify().is_whole
 
 
+def test_a_row_cannot_be_replaced_by_one_with_its_number(log: Scene) -> None:
+    """SQLite deletes what is in the way of a REPLACE without a word to the triggers on DELETE."""
+    if log.store.session.dialect.name == "postgresql":
+        return  # It has no such statement; ON CONFLICT DO UPDATE is an UPDATE.
+    columns = "id, actor, action, entity_type, entity_id, entity_name"
+
+    with pytest.raises(DatabaseError, match="neither changed nor deleted"):
+        log.sql(
+            f"REPLACE INTO smart_cron_audit_log ({columns}) SELECT id, 'eve', 'x', 'task', 1, 'x'"
+            " FROM smart_cron_audit_log WHERE id = (SELECT MIN(id) FROM smart_cron_audit_log)"
+        )
+
+    assert log.store.audit.verify().is_whole
+
+
 def test_triggers_that_are_missing_are_told_and_made_anew_by_a_migration(log: Scene) -> None:
     audit_guard.drop(log.store.session)
     assert "smart_cron_audit_no_delete" in str(log.store.audit.unguarded())

@@ -207,16 +207,23 @@ def as_document(backup: Backup) -> dict[str, Any]:
 
 
 def from_document(document: Mapping[str, Any], *, path: str) -> Backup:
-    """Return the backup that such a document tells of. Raise ValueError, KeyError or TypeError for one that is none."""
+    """Return the backup that such a document tells of. Raise ValueError for one that is none, whoever wrote it."""
+    try:
+        return _told_by(document, path)
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(f"{path}: {error!r}") from None
+
+
+def _told_by(document: Mapping[str, Any], path: str) -> Backup:
     return Backup(
         name=str(document["file"]),
         path=path,
         kind=BackupKind(document["kind"]),
         reason=None if document["reason"] is None else BackupReason(document["reason"]),
         status=BackupStatus(document["status"]),
-        created_at=datetime.fromisoformat(document["created_at"]),
-        label=document["label"],
-        node=document["node"],
+        created_at=_instant(document["created_at"]),
+        label=_text(document["label"]),
+        node=_text(document["node"]),
         database=str(document["database"]),
         server=str(document["server"]),
         migrations=tuple(map(str, document["migrations"])),
@@ -229,7 +236,7 @@ def from_document(document: Mapping[str, Any], *, path: str) -> Backup:
         },
         verified_at=_read(document["verified_at"]),
         drilled_at=_read(document["drilled_at"]),
-        error=document["error"],
+        error=_text(document["error"]),
     )
 
 
@@ -238,4 +245,17 @@ def _written(at: datetime | None) -> str | None:
 
 
 def _read(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+    return None if text is None else _instant(text)
+
+
+def _instant(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"{text} is in no zone")
+    return at
+
+
+def _text(value: object) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value

@@ -18,16 +18,23 @@ TABLE = "smart_cron_audit_log"
 _WORDS = "rows of smart_cron_audit_log are neither changed nor deleted"
 _NO_UPDATE, _NO_DELETE, _NO_TRUNCATE = (f"smart_cron_audit_no_{what}" for what in ("update", "delete", "truncate"))
 _FUNCTION = "smart_cron_audit_refuse"
+# `INSERT OR REPLACE` of SQLite deletes the row in its way without asking any trigger on DELETE. A row that is given its
+# number by the database has none yet in this trigger: there it reads -1.
+_NO_REPLACE = "smart_cron_audit_no_replace"
 
 _NAMES = {
-    "sqlite": (_NO_UPDATE, _NO_DELETE),
+    "sqlite": (_NO_UPDATE, _NO_DELETE, _NO_REPLACE),
     "mysql": (_NO_UPDATE, _NO_DELETE),
     "postgresql": (_NO_UPDATE, _NO_DELETE, _NO_TRUNCATE),
 }
 _CREATE = {
     "sqlite": [
-        f"CREATE TRIGGER {name} BEFORE {what} ON {TABLE} BEGIN SELECT RAISE(ABORT, '{_WORDS}'); END"
-        for name, what in ((_NO_UPDATE, "UPDATE"), (_NO_DELETE, "DELETE"))
+        f"CREATE TRIGGER {name} BEFORE {what} BEGIN SELECT RAISE(ABORT, '{_WORDS}'); END"
+        for name, what in (
+            (_NO_UPDATE, f"UPDATE ON {TABLE}"),
+            (_NO_DELETE, f"DELETE ON {TABLE}"),
+            (_NO_REPLACE, f"INSERT ON {TABLE} WHEN NEW.id > 0 AND EXISTS (SELECT 1 FROM {TABLE} WHERE id = NEW.id)"),
+        )
     ],
     "mysql": [
         f"CREATE TRIGGER {name} BEFORE {what} ON {TABLE} FOR EACH ROW "

@@ -41,7 +41,9 @@ class BoundedText:
         except EOFError:
             raise RefusedBackupError("the file is cut off: its end is missing.") from None
         except (gzip.BadGzipFile, zlib.error) as error:
-            raise RefusedBackupError(f"the file is damaged, or not packed by gzip: {error}.") from None
+            # Without what stands there: it may be anybody's file.
+            reason = str(error).partition(" (")[0]
+            raise RefusedBackupError(f"the file is damaged, or not packed by gzip: {reason}.") from None
         self.text_bytes += len(line)
         if self.text_bytes > self._limit:
             raise RefusedBackupError(

@@ -98,7 +98,9 @@ class Folder:
             if entry.name.startswith(_LEFT_OVER) and entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry.path, ignore_errors=True)
             elif entry.name.startswith(".") and entry.name.endswith(_PART):
-                os.unlink(entry.path)
+                # A folder of such a name is not ours, and must not keep us from our work.
+                with suppress(OSError):
+                    os.unlink(entry.path)
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Writing]:
@@ -156,9 +158,9 @@ class Folder:
     def point_at(self, name: str) -> None:
         """Let `latest.sql.gz` be this file, in one step."""
         link = self.path / f".{LATEST}{_PART}"
-        with suppress(FileNotFoundError):
-            os.unlink(link)
         try:
+            with suppress(FileNotFoundError):
+                os.unlink(link)
             os.symlink(name, link)
             if os.geteuid() == 0:
                 folder = self.path.stat()
@@ -208,7 +210,8 @@ def _document(path: Path) -> Backup | None:
     try:
         with open_plainly(path.with_name(path.name + _BESIDE)) as file:
             return from_document(json.loads(file.read(_LARGEST_DOCUMENT)), path=str(path))
-    except (OSError, ValueError, KeyError, TypeError, RefusedBackupError):
+    except (OSError, ValueError, RecursionError, RefusedBackupError):
+        # Somebody else's words, or none: then the file speaks for itself.
         return None
 
 

@@ -13,6 +13,8 @@ from smart_cron.core.ports.backups import LineSource
 # One line or statement; a row is a few kilobytes, and the largest text of ours has 16 MB, escaped.
 LONGEST_BYTES = 64 * 1024 * 1024
 OURS = frozenset(TABLES)
+# Of what is not ours so much is named: a file may hold millions of names, or very long ones.
+MOST_NAMED, LONGEST_NAME = 1_000, 100
 _MASK = (1 << 128) - 1
 
 
@@ -60,6 +62,12 @@ class Foreign:
 
 
 Event = Version | Table | Rows | Counter | Foreign
+
+
+def remember(names: dict[str, None], event: Foreign) -> None:
+    """Add a name to those that people are told, as far as anybody reads."""
+    if len(names) < MOST_NAMED:
+        names[event.name[:LONGEST_NAME]] = None
 
 
 class Lines:

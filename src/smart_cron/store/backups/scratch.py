@@ -14,7 +14,7 @@ from smart_cron.core.backup import TABLES, Contents, Drill, RefusedBackupError, 
 from smart_cron.core.errors import DatabaseError, DatabaseUnavailableError
 from smart_cron.core.ports.backups import LineSource
 from smart_cron.store import schema
-from smart_cron.store.backups.events import Counter, Event, Foreign, Rows, Sums, Table, Version, summed
+from smart_cron.store.backups.events import Counter, Event, Foreign, Rows, Sums, Table, Version, remember, summed
 
 if TYPE_CHECKING:
     from smart_cron.store.session import Session
@@ -84,7 +84,7 @@ class Place:
             elif isinstance(event, Counter):
                 counters[event.table] = event
             elif isinstance(event, Foreign):
-                foreign[event.name] = None
+                remember(foreign, event)
         self._require_ours(sums.rows, foreign)
         self._ready()
         for counter in counters.values():
@@ -206,7 +206,7 @@ def looked_through(read: Read, source: LineSource) -> Contents:
             require_known(event.names)
             migrations.update(event.names)
         elif isinstance(event, Foreign):
-            foreign[event.name] = None
+            remember(foreign, event)
         elif isinstance(event, Table):
             continue
     if not sums.rows:

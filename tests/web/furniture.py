@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.web.conftest import Dashboard
-from tests.web.visitors import PASSWORD
+from tests.web.visitors import PASSWORD, Visitor
 
 from smart_cron.core.alert import Alarm, AlertType, Cause, Severity
 from smart_cron.core.health import CheckStatus, Finding
@@ -111,3 +111,15 @@ def bind(dashboard: Dashboard, name: str, groups: list[str], *, role: str = "vie
             "UPDATE smart_cron_users SET task_groups = %s WHERE username = %s", [json.dumps(groups), name]
         )
     assert changed == 1
+
+
+_VISITORS: dict[tuple[int, str], Visitor] = {}
+
+
+def visitor(dashboard: Dashboard, name: str) -> Visitor:
+    """Return somebody who is logged in; nobody may log in as often as a file has tests."""
+    key = (dashboard.port, name)
+    if key not in _VISITORS:
+        _VISITORS[key] = Visitor(dashboard)
+        assert _VISITORS[key].log_in(name).status == 302
+    return _VISITORS[key]

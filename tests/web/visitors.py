@@ -41,9 +41,9 @@ class Visitor:
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
         return self._kept(self.dashboard.ask(self.prefix + path, headers={**self._headers(), **(headers or {})}))
 
-    def post(self, path: str, headers: Mapping[str, str] | None = None, **fields: str) -> Answer:
-        """Send a form with the token of the last page that had one."""
-        body = urlencode({"csrfmiddlewaretoken": self.token, **fields}).encode()
+    def post(self, path: str, headers: Mapping[str, str] | None = None, **fields: str | list[str]) -> Answer:
+        """Send a form with the token of the last page that had one; a list is a field given several times."""
+        body = urlencode({"csrfmiddlewaretoken": self.token, **fields}, doseq=True).encode()
         form = {"Content-Type": "application/x-www-form-urlencoded", **self._headers(), **(headers or {})}
         if self.dashboard.is_secure:
             # Over TLS a form says where it stands, and Django wants to know.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -42,6 +43,15 @@ class Severity(StrEnum):
 PING_PREFIX = "ping:"
 # The subtype of what is told once a week.
 WEEKLY_DIGEST = "weekly_digest"
+
+
+class AlertState(StrEnum):
+    """Where an alert stands in one word."""
+
+    OPEN = "open"
+    SEEN = "seen"
+    SNOOZED = "snoozed"
+    RESOLVED = "resolved"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,3 +105,25 @@ class Alert:
     told_occurrences: int = 0
     told_at: datetime | None = None
     reminders: int = 0
+
+    def state(self, now: datetime) -> AlertState:
+        """Return where it stands."""
+        if self.resolved:
+            return AlertState.RESOLVED
+        if self.snoozed_until is not None and self.snoozed_until > now:
+            return AlertState.SNOOZED
+        return AlertState.SEEN if self.acknowledged else AlertState.OPEN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertFilter:
+    """Which alerts are asked for; None asks for all. *groups* are those of their tasks, `""` of tasks without one.
+
+    With groups only alerts of tasks in them are found, and none of the system.
+    """
+
+    resolved: bool = False
+    severity: Severity | None = None
+    alert_type: AlertType | None = None
+    task_id: int | None = None
+    groups: AbstractSet[str] | None = None

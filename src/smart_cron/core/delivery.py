@@ -135,7 +135,7 @@ class OutboxCounts:
 class Delivered:
     """That a letter told somebody of an alert, or is to, or could not; `at` is when it was sent or, else, written.
 
-    `last_error` is what the server said where it did not take it, at the last try.
+    `last_error` is what the server said where it did not take it, at the last try; `answer` what where it did.
     """
 
     address: Address
@@ -143,3 +143,4 @@ class Delivered:
     status: DeliveryStatus
     at: datetime
     last_error: str | None = None
+    answer: str | None = None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from smart_cron.core import ports
 from smart_cron.core.ports import health as ports_health
 from smart_cron.core.ports import metrics as ports_metrics
+from smart_cron.core.ports.alert_pages import AlertPages
 from smart_cron.core.ports.alerts import AlertStore
 from smart_cron.core.ports.audit import AuditStore, RevisionStore
 from smart_cron.core.ports.backups import BackupBook, BackupSource
@@ -56,6 +57,7 @@ class Store:
     tellings: TellingStore
     outbox: OutboxStore
     alerts: AlertStore
+    alert_pages: AlertPages
     cleanup: CleanupStore
     cleanup_book: CleanupBook
     statistics: StatisticsStore
@@ -82,6 +84,7 @@ def open_store(
 def _assembled(alias: str, timeout_seconds: float) -> Store:
     # Models can be imported only once Django is configured.
     from smart_cron.store.alert_book import AlertBook
+    from smart_cron.store.alert_pages import AlertReads
     from smart_cron.store.alerts import Alerts
     from smart_cron.store.audit_reads import AuditLog
     from smart_cron.store.backups.book import Backups
@@ -151,6 +154,7 @@ def _assembled(alias: str, timeout_seconds: float) -> Store:
         tellings=Tellings(session),
         outbox=outbox,
         alerts=book,
+        alert_pages=AlertReads(session),
         cleanup=Cleanup(session),
         cleanup_book=CleanupNotes(session, audit),
         statistics=Statistics(session),

@@ -242,7 +242,7 @@ class Outbox:
     def letters_about(self, alert_id: int, *, since: datetime) -> list[Delivered]:
         """Return who was told of an alert, oldest first: the last hundred letters about it that were written since."""
         rows = self._session.rows(
-            f"""SELECT channel, target, kind, status, COALESCE(sent_at, created_at), last_error, alert_ids
+            f"""SELECT channel, target, kind, status, COALESCE(sent_at, created_at), last_error, answer, alert_ids
              FROM {_LETTERS} WHERE created_at >= %s AND alert_ids LIKE %s ORDER BY id DESC""",
             [self._instant(since), f"%{alert_id}%"],
         )
@@ -250,7 +250,7 @@ class Outbox:
         return [self._delivered(row) for row in reversed(found)]
 
     def _delivered(self, row: tuple[Any, ...]) -> Delivered:
-        channel, target, kind, status, at, last_error, _ = row
+        channel, target, kind, status, at, last_error, answer, _ = row
         known = DeliveryStatus(status) if status in set(DeliveryStatus) else DeliveryStatus.FAILED
         return Delivered(
             address=Address(channel, target),
@@ -258,6 +258,7 @@ class Outbox:
             status=known,
             at=self._read(at) or _EPOCH,
             last_error=None if known is DeliveryStatus.SENT else last_error,
+            answer=answer,
         )
 
 

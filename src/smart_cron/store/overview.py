@@ -39,7 +39,7 @@ class Overview:
         near, named = near_groups(groups)
         of_tasks = f"FROM {_TASKS} WHERE 1 = 1{near}"
         queue = f"FROM {_RUNS}{self._dialect.force_index('smart_cron_executions_queue')} WHERE"
-        alerts = _of_near_tasks(groups)
+        alerts, _ = of_near_tasks(groups)
         counted = (
             f"SELECT COUNT(*) {of_tasks} AND enabled <> 0",
             f"SELECT COUNT(*) {of_tasks} AND enabled = 0",
@@ -117,7 +117,7 @@ class Overview:
 
     def sums(self, groups: Groups, *, since: datetime, until: datetime) -> Sequence[Rollup]:
         """Return the hours with since <= hour < until, summed up over tasks, the earliest first; without histograms."""
-        near, named = _of_near_tasks(groups), [] if groups is None else sorted(groups)
+        near, named = of_near_tasks(groups)
         rows = self._session.rows(
             f"""SELECT bucket_at, {TOTALS} FROM smart_cron_metrics
              WHERE {SUMMED} AND bucket_at >= %s AND bucket_at < %s{near} GROUP BY bucket_at ORDER BY bucket_at""",
@@ -170,10 +170,10 @@ def near_groups(groups: Groups, column: str = "task_group") -> tuple[str, list[o
     return f" AND COALESCE({column}, '') IN ({placeholders(list(groups))})", list[object](sorted(groups))
 
 
-def _of_near_tasks(groups: Groups) -> str:
-    """As `near_groups`, for rows that know only their task's number; the parameters are the same."""
-    near, _ = near_groups(groups)
-    return "" if groups is None else f" AND task_id IN (SELECT id FROM {_TASKS} WHERE 1 = 1{near})"
+def of_near_tasks(groups: Groups) -> tuple[str, list[object]]:
+    """As `near_groups`, for rows that know only their task's number."""
+    near, named = near_groups(groups)
+    return ("", []) if groups is None else (f" AND task_id IN (SELECT id FROM {_TASKS} WHERE 1 = 1{near})", named)
 
 
 def _escaped(words: str) -> str:

@@ -14,7 +14,7 @@ from rich.console import Console
 from tests.unit.cli.conftest import Call, Result
 
 from smart_cron.core.alert import Alarm, Alert, AlertType, Cause, Severity
-from smart_cron.faces.cli.alert import COLUMNS, _row, narrow_lines, state
+from smart_cron.faces.cli.alert import COLUMNS, _row, narrow_lines
 from smart_cron.faces.cli.tables import Cell, rich_table
 from smart_cron.faces.cli.text import printable
 from smart_cron.wiring import House
@@ -268,8 +268,8 @@ def test_a_silence_that_is_over_counts_no_more(raised: Raise, house: House) -> N
     number, now = raised(), house.clock.now()
     house.store.alerts.snooze(number, until=now, actor="ann")
 
-    assert state(get(house, number), now) == "open"
-    assert state(get(house, number), now - timedelta(seconds=1)) == "snoozed"
+    assert get(house, number).state(now) == "open"
+    assert get(house, number).state(now - timedelta(seconds=1)) == "snoozed"
 
 
 @pytest.mark.usefixtures("home")

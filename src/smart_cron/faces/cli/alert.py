@@ -140,7 +140,7 @@ def _row(of: Alert, now: datetime, place: tzinfo) -> Sequence[Cell | str]:
     return [
         str(of.id),
         Cell(str(of.severity), STYLES[of.severity]),
-        Cell(state(of, now), "" if state(of, now) == "open" else "dim"),
+        Cell(of.state(now), "" if of.state(now) == "open" else "dim"),
         str(of.cause.alert_type),
         _about(of),
         str(of.occurrences),
@@ -155,18 +155,9 @@ def _about(of: Alert) -> str:
     return f"{what} @{of.cause.node}" if of.cause.node else what
 
 
-def state(of: Alert, now: datetime) -> str:
-    """Return where an alert stands in one word."""
-    if of.resolved:
-        return "resolved"
-    if of.snoozed_until is not None and of.snoozed_until > now:
-        return "snoozed"
-    return "seen" if of.acknowledged else "open"
-
-
 def document(of: Alert, now: datetime) -> dict[str, Any]:
     """Return an alert under the names of its columns, and its state."""
-    return {**alert_columns(of), "state": state(of, now)}
+    return {**alert_columns(of), "state": of.state(now)}
 
 
 @click.command()
@@ -219,7 +210,7 @@ def _facts(
     def at(instant: datetime | None) -> str | None:
         return None if instant is None else instant_in_full(instant, zone=place)
 
-    yield "Alert", f"{of.id}, {of.severity}, {state(of, now)}"
+    yield "Alert", f"{of.id}, {of.severity}, {of.state(now)}"
     yield "Type", str(of.cause.alert_type) + (f" ({of.cause.subtype})" if of.cause.subtype else "")
     yield from _given("Task", of.task_name)
     yield from _given("Node", of.cause.node)

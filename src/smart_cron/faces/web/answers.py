@@ -35,6 +35,11 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
     return plain("Bad request.", 400)
 
 
+def unusable(request: HttpRequest, words: str) -> HttpResponse:
+    """Return the answer for fields that cannot be used, saying which and why."""
+    return _answer(request, words, 400)
+
+
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Return the answer for what is not allowed."""
     del exception

@@ -9,13 +9,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.core.exceptions import DisallowedHost
+from django.core.exceptions import DisallowedHost, PermissionDenied
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from smart_cron.core.errors import DatabaseError
-from smart_cron.faces.web.answers import away, bad_request, plain
+from smart_cron.faces.web.answers import away, bad_request, plain, unusable
+from smart_cron.faces.web.asked import UnusableError
 from smart_cron.faces.web.premises import premises_of
 
 _FRAMES = 5
@@ -52,15 +53,18 @@ class FailingMiddleware:
             return bad_request(request)
         return None
 
-    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse:
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Write it down under a number and tell the number alone (SECURITY 34)."""
-        return failed(request, exception)
+        # Django's own words for what a view does not show have answers of ours.
+        return None if isinstance(exception, Http404 | PermissionDenied) else failed(request, exception)
 
 
 def failed(request: HttpRequest, exception: BaseException) -> HttpResponse:
     """Return the answer for a fault; that the database is away is none of ours, and the log says so once by itself."""
     if isinstance(exception, DATABASE_GONE):
         return away(request)
+    if isinstance(exception, UnusableError):
+        return unusable(request, exception.message)
     number = secrets.token_hex(4)
     frames = traceback.extract_tb(exception.__traceback__)[-_FRAMES:]
     premises_of(request).log.error(

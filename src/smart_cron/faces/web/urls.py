@@ -8,10 +8,16 @@ from smart_cron.faces.api.application import api_patterns
 from smart_cron.faces.web.guard import Route, url_patterns
 from smart_cron.faces.web.health import healthz, readyz
 from smart_cron.faces.web.metrics import metrics
-from smart_cron.faces.web.pages import home, login
+from smart_cron.faces.web.pages import alert, alert_change, alerts, home, login
 from smart_cron.faces.web.pings import ping
 
-PAGES: tuple[Route, ...] = (*home.ROUTES, *login.ROUTES)
+PAGES: tuple[Route, ...] = (
+    *home.ROUTES,
+    *alerts.ROUTES,
+    *alert_change.ROUTES,
+    *alert.ROUTES,
+    *login.ROUTES,
+)
 
 urlpatterns = [
     path("healthz", healthz),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.http import QueryDict
 
 from smart_cron.core.people import Person, Role
-from smart_cron.faces.web.pages import home
+from smart_cron.faces.web.pages import alert, alerts, home
 from smart_cron.faces.web.premises import Premises
 
 Regions = Callable[[Premises, Person, QueryDict], Mapping[str, str]]
@@ -24,4 +24,6 @@ class LivePage:
 
 LIVE_PAGES: Mapping[str, LivePage] = {
     "home": LivePage(regions=home.regions),
+    "alerts": LivePage(regions=alerts.regions),
+    "alert": LivePage(regions=alert.regions),
 }

@@ -9,6 +9,7 @@ from django.forms import BoundField
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from smart_cron.core.alert_words import told as told_words
 from smart_cron.faces.cli.text import size as size_words
 from smart_cron.faces.cli.text import span as span_words
 
@@ -25,6 +26,12 @@ def span(seconds: float | None) -> str:
 def size(count: int | None) -> str:
     """Return bytes such as `1.2 MB`; nothing for None."""
     return "" if count is None else size_words(count)
+
+
+@register.filter
+def told(text: object, limit: int = 500) -> str:
+    """Return words of a task or a stranger on one line: no mark that acts upon the eye, no password."""
+    return told_words(text, limit) if text else ""
 
 
 @register.filter

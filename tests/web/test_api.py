@@ -216,3 +216,21 @@ def test_tasks_of_other_groups_are_not_there(dashboard: Dashboard, callers: Mapp
         assert told["title"] == "Not found"
     assert bound.get("/runs")["items"] == []
     bound.fails(403, "PATCH", "/tasks/ours", {"task_group": "theirs"})
+
+
+def test_everything_is_held_back_and_goes_on(callers: Mapping[str, Caller]) -> None:
+    admin = callers["admin"]
+
+    admin.ask("POST", "/stop", {"reason": "a flood in the cellar"})
+    held = admin.get("/status")["holds"]
+    admin.ask("POST", "/resume")
+
+    assert [(hold["kind"], hold["reason"], hold["actor"]) for hold in held] == [
+        ("stopped", "a flood in the cellar", "admin")
+    ]
+    assert admin.get("/status")["holds"] == []
+
+
+def test_the_log_and_the_backups_are_listed(callers: Mapping[str, Caller]) -> None:
+    assert callers["viewer"].get("/logs?lines=1&text=dashboard")[0]["message"] == "Dashboard started"
+    assert callers["admin"].get("/backups")[0]["status"] == "verified"

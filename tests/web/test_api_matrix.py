@@ -20,6 +20,7 @@ BODIES: Mapping[str, object] = {
     "POST /tasks": {"task_name": "matrix", "task_script": "/nowhere", "schedule_pattern": "@daily"},
     "PATCH /tasks/{name}": {"priority": 1},
     "POST /alerts/{number}/snooze": {},
+    "POST /stop": {"reason": "matrix"},
 }
 VALUES = {"name": "nobody", "run": "999999", "number": "999999", "revision": "999999"}
 LIST = """

@@ -15,7 +15,7 @@ from ninja.operation import Operation
 from ninja.parser import Parser
 
 from smart_cron import __version__
-from smart_cron.faces.api import alerts, audit, revisions, runs, slots, system, tasks
+from smart_cron.faces.api import alerts, audit, control, revisions, runs, slots, system, tasks
 from smart_cron.faces.api.access import KeyAuth, SessionAuth, judged
 from smart_cron.faces.api.problems import handle_errors, problem
 from smart_cron.faces.web.guard import SAFE, Route, marked
@@ -28,6 +28,7 @@ following. Instants are ISO 8601 in UTC. Errors are problem details (RFC 9457)."
 
 RESOURCES = (
     ("", system.router),
+    ("", control.router),
     ("/tasks", tasks.router),
     ("/tasks", revisions.router),
     ("/tasks", slots.tasks),

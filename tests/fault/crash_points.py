@@ -2,7 +2,7 @@
 
     python crash_points.py WHO:NAME:WHEN[:N][+WHO:…] MARKER master
     WHO    master, runner, supervisor or dashboard; or database: then the master kills the database's server, whose pid
-           stands in MARKER.server
+           stands in MARKER.server; or frozen: then the master stops itself (SIGSTOP) and claims for LAUNCH_WINDOW only
     NAME   a function or method, as listed below
     WHEN   before or after the call; for the master's ports also `precommit` and `commit`: right before and right after
            the COMMIT of the transaction in which it was called
@@ -22,9 +22,11 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+LAUNCH_WINDOW = timedelta(seconds=1)
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 # Ports and what the engine does between them: module, class, method.
 MASTER_POINTS = (
@@ -69,7 +71,7 @@ class CrashPoint:
 
     def reached(self, name: str, when: str, who: str) -> None:
         """Die here, if this is the place and nobody died yet."""
-        wanted = ("master" if self.who == "database" else self.who, self.name, self.when)
+        wanted = ("master" if self.who in ("database", "frozen") else self.who, self.name, self.when)
         if (who, name, when) != wanted or not os.path.exists(f"{self._marker}.armed"):
             return
         self._left -= 1
@@ -81,7 +83,7 @@ class CrashPoint:
             return
         victim = os.getpid() if self.who != "database" else self._server_pid()
         os.write(marker, str(victim).encode())
-        os.kill(victim, signal.SIGKILL)
+        os.kill(victim, signal.SIGSTOP if self.who == "frozen" else signal.SIGKILL)
 
     def _server_pid(self) -> int:
         return int(Path(self._marker).with_suffix(".server").read_text())
@@ -94,6 +96,10 @@ class CrashPoints:
         several = specs.split("+")
         markers = [marker] if len(several) == 1 else [f"{marker}.{number}" for number in range(len(several))]
         self._points = [CrashPoint(spec, own) for spec, own in zip(several, markers, strict=True)]
+
+    @property
+    def freezes(self) -> bool:
+        return any(point.who == "frozen" for point in self._points)
 
     def reached(self, name: str, when: str, who: str) -> None:
         for point in self._points:
@@ -162,6 +168,10 @@ def be_master(point: CrashPoints, words: list[str]) -> None:
         return [python, options, __file__, *sys.argv[1:3], *rest]
 
     client.runner_command = runner_command
+    if point.freezes:
+        from smart_cron.engine import claimer
+
+        claimer.LAUNCH_WINDOW = LAUNCH_WINDOW
     put_around_commits(point, "master")
     for module, owner, method in MASTER_POINTS:
         put_around(point, module, owner, method, lambda: "master")

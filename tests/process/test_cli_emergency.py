@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -109,17 +110,17 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def make_node(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeNode]:
-    nodes: list[Node] = []
+    with ExitStack() as ends:
 
-    def make(**settings: str) -> Node:
-        home = tmp_path_factory.mktemp("c") / "h"
-        shutil.copytree(prepared, home)
-        nodes.append(Node(home, settings={**QUICK_BEATS, **settings}))
-        return nodes[-1]
+        def make(**settings: str) -> Node:
+            home = tmp_path_factory.mktemp("c") / "h"
+            shutil.copytree(prepared, home)
+            node = Node(home, settings={**QUICK_BEATS, **settings})
+            # Each whatever becomes of the others: a master that `recover` detached would outlive the test.
+            ends.callback(node.close)
+            return node
 
-    yield make
-    for node in nodes:
-        node.close()
+        yield make
 
 
 @pytest.fixture
@@ -664,6 +665,24 @@ def test_a_task_runner_that_is_down_is_started(node: Node) -> None:
     assert "none is running" in steps["Task runner"]["found"]
     assert "It works" in steps["Task runner"]["done"]
     assert {step["step"]: step for step in node.json("recover", "--yes")}["Task runner"]["done"] is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be in a home that is another user's")
+def test_root_recovers_what_it_may_in_another_users_home_and_says_who_does_the_rest(node: Node) -> None:
+    node.add("failing", "exit 3")
+    node.sql("UPDATE smart_cron_tasks_config SET consecutive_failures = 2 WHERE task_name = 'failing'")
+    node.sql("INSERT INTO smart_cron_holds (kind, reason, actor) VALUES ('restored', 'a test', 'test')")
+    owner = pwd.getpwnam("nobody")
+    for path in (node.home, *node.home.rglob("*")):
+        os.chown(path, owner.pw_uid, owner.pw_gid)
+
+    steps = {step["step"]: step for step in node.json("recover", "--yes")}
+
+    for name in ("Database", "Task runner", "Master"):
+        assert steps[name]["done"] is None
+        assert steps[name]["found"].endswith("and not for root: runuser -u nobody -- smart-cron recover")
+    assert "begins to count anew" in steps["Failure counts"]["done"]
+    assert {path.owner() for path in node.home.rglob("*")} == {"nobody"}
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,10 @@ def _create_identity(path: str) -> None:
     draft = f"{path}.{os.urandom(8).hex()}"
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
+        if os.geteuid() == 0:
+            # Root may only look into the home of another user, who has to be able to read this later.
+            home = os.stat(os.path.dirname(path))
+            os.fchown(fd, home.st_uid, home.st_gid)
         os.write(fd, os.urandom(16).hex().encode() + b"\n")
         os.fsync(fd)
         os.link(draft, path)

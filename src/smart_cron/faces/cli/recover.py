@@ -126,6 +126,9 @@ def _restored(house: House, actor: str) -> Step:
         else f"starts are held, since it was restored ({restore.hold.reason if restore.hold else ''})"
     )
 
+    if ours := _for_the_owner(house):
+        return Step(name=name, found=f"{found}. {ours}")
+
     def settle() -> str:
         done = settle_restored(house, restore, actor=actor)
         ended = f", of which {done.ended} ended" if done.ended else ""
@@ -137,6 +140,19 @@ def _restored(house: House, actor: str) -> Step:
         )
 
     return Step(name=name, found=found, offer="settle the time since the backup, starting nothing of it", deed=settle)
+
+
+def _for_the_owner(house: House) -> str:
+    """Say who has to do what writes in the home or runs tasks, where it is not this user; else nothing.
+
+    To root what is of the database alone, and the units of systemd, are open all the same.
+    """
+    from smart_cron.home import account_name, owns
+
+    if owns(house.config):
+        return ""
+    name = account_name(house.config.state_dir.stat().st_uid)
+    return f"That is for {name} to do, whose home this is, and not for root: runuser -u {name} -- smart-cron recover"
 
 
 def _on_other_nodes(names: Sequence[str]) -> str:
@@ -200,6 +216,8 @@ def _task_runner(house: House) -> Step:
     found = f"it does not answer: {problem}." if problem else "none is running."
     if not house.config.start_task_runner:
         return _task_runner_unit(house, name, found)
+    if ours := _for_the_owner(house):
+        return Step(name=name, found=f"{found} {ours}")
 
     def start() -> str:
         started, fault = _runner(house, start=True)
@@ -221,13 +239,11 @@ def _task_runner_unit(house: House, name: str, found: str) -> Step:
 
 def _runner(house: House, *, start: bool) -> tuple[int | None, str]:
     """Return the task runner's pid, or None and what is wrong."""
-    from smart_cron.home import require_owner
     from smart_cron.wiring import runner_client
 
     client = runner_client(house.config)
     try:
         if start:
-            require_owner(house.config)
             client.ensure()
         return (client.runner_pid, "") if client.connect() else (None, "")
     except OSError as error:
@@ -249,5 +265,7 @@ def _master(house: House) -> Step:
         return Step(name=name, found=found, offer=offer, deed=lambda: start_unit(MASTER_UNIT))
     if starters.crontab:
         return Step(name=name, found=f"none works at this moment; a line in {starters.crontab} starts one by itself.")
+    if ours := _for_the_owner(house):
+        return Step(name=name, found=f"{found} {ours}")
     offer = "start one, which goes on when this command is over"
     return Step(name=name, found=found, offer=offer, deed=lambda: start_detached(house))

@@ -82,7 +82,7 @@ class ChaosRun:
         faults = list(reversed(self._plan.faults))
         while (elapsed := time.monotonic() - began) < self._plan.seconds and not self._plan.enough():
             while faults and faults[-1].at <= elapsed:
-                self._do(faults.pop(), faults)
+                self._do(faults.pop(), faults, elapsed=elapsed)
             self._undo_what_is_over()
             self._keep_masters()
             self._make_slots(elapsed)
@@ -133,13 +133,14 @@ class ChaosRun:
 
     # Faults
 
-    def _do(self, fault: Fault, coming: list[Fault]) -> None:
+    def _do(self, fault: Fault, coming: list[Fault], *, elapsed: float) -> None:
         node = self._ground.nodes[int(fault.pick * len(self._ground.nodes))]
         if self._act(fault, node):
             self.report.done[fault.kind] += 1
         elif fault.kind in KILLS:
-            # Nobody was there to be killed: soon there is.
-            coming.append(replace(fault, at=fault.at + POSTPONED_SECONDS))
+            # Nobody was there to be killed: soon there is. From now on, and not from when it should have been: where
+            # looking for victims takes long, nothing but looking would be done.
+            coming.append(replace(fault, at=elapsed + POSTPONED_SECONDS))
             coming.sort(reverse=True)
         else:
             self.report.done[f"{fault.kind}: nothing to do it to"] += 1

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from benchmarks.processes import wait_until
 from smart_cron.taskrunner import runfile
 
 from .conftest import PATIENCE_SECONDS, GroundMaker, Mishap, lasting, said, through, undo_of_database
-from .disks import SmallDisk, small_disk
+from .disks import SmallDisk, closed, small_disk
 
 pytestmark = pytest.mark.slow
 
@@ -110,6 +110,38 @@ def test_a_full_disk_under_one_of_the_directories_loses_no_slot(
     verdict = through(ground, Mishap(harm=lambda: filled(disk), noticed=lasting(2.0, shows)))
 
     assert verdict.is_clean, verdict.faults
+
+
+def without_inodes(disk: SmallDisk) -> Callable[[], object]:
+    disk.take_inodes()
+    return disk.give_inodes
+
+
+def without_permission(disk: SmallDisk) -> Callable[[], object]:
+    return _kept(closed(disk.path / "x"), closed(disk.path / "x" / "runs"))
+
+
+def _kept(*contexts: AbstractContextManager[None]) -> Callable[[], object]:
+    stack = ExitStack()
+    for context in contexts:
+        stack.enter_context(context)
+    return stack.close
+
+
+@pytest.mark.parametrize("harm", [without_inodes, without_permission])
+def test_a_state_directory_in_which_no_file_can_be_made_loses_no_slot_and_is_told_once(
+    make_ground: GroundMaker, disk: SmallDisk, harm: Callable[[SmallDisk], Callable[[], object]]
+) -> None:
+    """What runs ends and is recorded, starts fail with the reason, and all goes on by itself."""
+    ground = make_ground(SMART_CRON_STATE_DIR=disk.folder("x"))
+
+    def shows() -> bool:
+        return bool(said(ground, "Heartbeats cannot be remembered"))
+
+    verdict = through(ground, Mishap(harm=lambda: harm(disk), noticed=lasting(3.0, shows)))
+
+    assert verdict.is_clean, verdict.faults
+    assert len(said(ground, "Heartbeats cannot be remembered")) == 1
 
 
 def test_whatever_is_deleted_in_the_run_directory_while_tasks_run_harms_nothing(make_ground: GroundMaker) -> None:

@@ -120,6 +120,7 @@ class Cycle:
             database=stores.database, nodes=stores.nodes, records=stores.records, launcher=launcher
         )
         self._resolve_at = 0.0
+        self._files_are_shut = False
         self._asked_to_end: set[str] = set()
         self._spent_files: list[str] = []
         self._may_wait = True
@@ -316,6 +317,7 @@ class Cycle:
     def sweep(self) -> None:
         """Hold the node's claims against what lives, and heal the projections."""
         findings = self._rescue.sweep(in_hand=self._launcher.running(), known=self._recorder.holds)
+        self._tell_of_files(findings.fault)
         late = self._old_files.look_at_some()
         self._recorder.note((), [*findings.ends, *late])
         if findings.ends or late:
@@ -325,6 +327,14 @@ class Cycle:
             self._launch(self._stores.claims.reclaim(findings.to_launch))
         self._stores.records.heal_projections()
         self._resolve_incidents()
+
+    def _tell_of_files(self, fault: OSError | None) -> None:
+        """Say once that run files cannot be used, and once that they can be again."""
+        if fault is not None and not self._files_are_shut:
+            self._log.critical("Run files cannot be used, their runs are left as they are", reason=str(fault))
+        elif fault is None and self._files_are_shut:
+            self._log.info("Run files can be used again")
+        self._files_are_shut = fault is not None
 
     def _resolve_incidents(self) -> None:
         """What was set right by SQL is over; nobody waits for that to the second."""

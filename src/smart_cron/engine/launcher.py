@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -114,9 +114,10 @@ class RunnerLauncher:
 
     def ended(self) -> Iterator[RunEnd]:
         for run_id in list(runfile.list_runs(self._runs_dir)):
-            end = self.read_end(run_id)
-            if end is not None:
-                yield end
+            with suppress(OSError):  # One that cannot be read hides no other.
+                end = self.read_end(run_id)
+                if end is not None:
+                    yield end
 
     def discard(self, run_ids: Sequence[str]) -> None:
         with _errors_in_words():

@@ -18,11 +18,15 @@ from smart_cron.engine.settings import EngineSettings
 
 @dataclass(slots=True)
 class Findings:
-    """What a sweep found: runs that live, ends to record, claims to launch (execution id, run id)."""
+    """What a sweep found: runs that live, ends to record, claims to launch (execution id, run id).
+
+    `fault` is why a run file could not be read or written. Its run counts as alive until it is known to be over.
+    """
 
     alive: set[str] = field(default_factory=set)
     ends: list[RunEnd] = field(default_factory=list)
     to_launch: list[tuple[int, str]] = field(default_factory=list)
+    fault: OSError | None = None
 
 
 class Rescue:
@@ -37,13 +41,22 @@ class Rescue:
         for run in self._records.held(node=self._settings.node):
             if known(run.run_id):
                 findings.alive.add(run.run_id)
-            elif self._is_stuck(run):
-                self._end_by_force(run, findings)
-            elif run.run_id in in_hand:
+                continue
+            try:
+                self._find_out(run, findings, is_in_hand=run.run_id in in_hand)
+            except OSError as fault:
+                # A disk that is full, read-only or closed to us says nothing of the run: the next sweep asks again.
                 findings.alive.add(run.run_id)
-            else:
-                self._look_at(run, findings)
+                findings.fault = fault
         return findings
+
+    def _find_out(self, run: HeldRun, findings: Findings, *, is_in_hand: bool) -> None:
+        if self._is_stuck(run):
+            self._end_by_force(run, findings)
+        elif is_in_hand:
+            findings.alive.add(run.run_id)
+        else:
+            self._look_at(run, findings)
 
     def _is_stuck(self, run: HeldRun) -> bool:
         """Whether it should have ended long ago, by a clock that does not step and goes on from boot to boot only."""

@@ -196,7 +196,10 @@ class Runner:
     def _settle_lost(self, seat: Seat, *, unkillable: list[str]) -> None:
         assert seat.run_id is not None
         self._by_run.pop(seat.run_id, None)
-        held = take_over(self._runs_dir, seat.run_id)
+        try:
+            held = take_over(self._runs_dir, seat.run_id)
+        except OSError:
+            return  # Not to be had now. The master settles what nobody has in hand, as soon as it can.
         if held is None:
             return  # Somebody else settles it.
         try:

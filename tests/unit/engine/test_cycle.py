@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,7 +14,7 @@ from tests.engine.scripted import NOON, Bench
 from tests.unit.engine.conftest import MakeBench
 
 from smart_cron.core.errors import DatabaseConflictError, DatabaseUnavailableError, TaskRunnerError
-from smart_cron.core.run import EndCause, ErrorType
+from smart_cron.core.run import EndCause, ErrorType, RunEnd
 from smart_cron.core.task import OnMissed, OnOverlap
 from smart_cron.engine.settings import LAUNCH_WINDOW
 
@@ -272,6 +275,55 @@ def test_a_claim_without_a_file_is_missed_past_its_deadline_and_counts_in_no_tot
     assert bench.task().total_executions == 0
     assert not bench.task().is_running
     assert bench.log.levels("Task was not started") == ["warning"]
+
+
+def test_a_run_file_that_cannot_be_written_leaves_its_run_as_it_is_and_is_told_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.add_planned("report")
+    bench.clock.advance(MINUTE)
+    bench.turn()
+    bench.launcher.lose(run_of(bench, "report"))
+
+    def read_only(_run: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with monkeypatch.context() as shut:
+        shut.setattr(bench.launcher, "settle_absent", read_only)
+        bench.cycle.sweep()
+        bench.cycle.sweep()
+    assert bench.statuses() == ["running"]
+    bench.cycle.sweep()
+    bench.turn()
+
+    assert bench.statuses() == ["lost"]
+    assert bench.log.levels("Run files cannot be used, their runs are left as they are") == ["critical"]
+    assert bench.log.count("Run files can be used again") == 1
+
+
+def test_a_directory_of_run_files_that_is_shut_for_a_while_is_read_from_the_start_later(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.add_planned("report")
+    bench.clock.advance(MINUTE)
+    bench.turn()
+    bench.launcher.end_all()
+    bench.turn()
+    discarded = len(bench.launcher.discarded)
+
+    def shut() -> Iterator[RunEnd]:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        yield
+
+    with monkeypatch.context() as closed:
+        closed.setattr(bench.launcher, "ended", shut)
+        bench.cycle.read_files_again()
+        bench.cycle.sweep()
+    # What had been begun before is over with this one.
+    bench.cycle.sweep()
+    bench.cycle.sweep()
+
+    assert len(bench.launcher.discarded) == discarded + 1
 
 
 def test_a_claim_of_an_earlier_boot_is_lost_and_never_launched_again(make_bench: MakeBench) -> None:

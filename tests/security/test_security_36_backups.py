@@ -66,8 +66,8 @@ def test_folders_and_links_with_names_of_what_is_swept_keep_no_backup_from_being
     planted, kept = keeper.folder.path / name, tmp_path / "kept"
     kept.mkdir()
     (kept / "file").write_text("mine")
-    for plant in (planted.mkdir, lambda: planted.symlink_to(kept)):
-        plant()
+    for is_link in (False, True):
+        planted.symlink_to(kept) if is_link else planted.mkdir()
 
         backup = keeper.create(BackupKind.CONFIG, BackupReason.MANUAL)
 

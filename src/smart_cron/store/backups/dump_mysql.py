@@ -26,6 +26,7 @@ _OPTIONS = (
     "--net-buffer-length=512K",
     "--max-allowed-packet=64M",
 )
+_ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _SANDBOX = b"/*M!999999"
 
 
@@ -62,6 +63,8 @@ def run_tool(
                 f"--defaults-file=/proc/self/fd/{descriptor}",
                 *_OPTIONS,
                 *options,
+                # What follows is no option, whatever the database is called.
+                "--",
                 database or str(settings["NAME"]),
                 *tables,
             ],
@@ -89,8 +92,8 @@ def _defaults(settings: dict[str, Any], path: str) -> Iterator[int]:
 
 
 def _quoted(value: object) -> str:
-    text = str(value or "").replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text}"'
+    """Return a value as a file of options has it: one that broke its line would be read as another option, and told."""
+    return f'"{str(value or "").translate(_ESCAPED)}"'
 
 
 def _is_mariadbs(path: str) -> bool:

@@ -89,6 +89,8 @@ def _run(session: Session, words: Sequence[str], write: Callable[[bytes], object
     with tools.secret_file(f"*:*:*:*:{password}\n") as descriptor:
         environment = {
             "PGPASSFILE": f"/proc/self/fd/{descriptor}",
+            # Not as an argument, where a name with an `=` is read as hosts to connect to.
+            "PGDATABASE": str(settings["NAME"]),
             # Instants are written in the zone of the session.
             "PGTZ": "UTC",
             "PGOPTIONS": "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0",
@@ -111,7 +113,6 @@ def _run(session: Session, words: Sequence[str], write: Callable[[bytes], object
                 "--clean",
                 "--if-exists",
                 *words,
-                str(settings["NAME"]),
             ],
             write,
             environment=environment,

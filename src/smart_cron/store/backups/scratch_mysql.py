@@ -29,6 +29,15 @@ _LOCK_SECONDS = 5
 _NEXT = re.compile(r" AUTO_INCREMENT=([0-9]+)")
 
 
+def quoted(name: str) -> str:
+    """Return the name of a database as a statement of a session has it, whatever it is made of."""
+    return _in_backticks(name).replace("%", "%%")
+
+
+def _in_backticks(name: str) -> str:
+    return f"`{name.replace('`', '``')}`"
+
+
 @contextmanager
 def scratch(live: Session, *, folder: Path, stall_seconds: float) -> Iterator[MySqlPlace]:
     """Open an empty place."""
@@ -44,7 +53,7 @@ def scratch(live: Session, *, folder: Path, stall_seconds: float) -> Iterator[My
             yield place
         finally:
             place.close()
-            live.execute(f"DROP DATABASE IF EXISTS `{name}`")
+            live.execute(f"DROP DATABASE IF EXISTS {quoted(name)}")
     finally:
         live.row("SELECT RELEASE_LOCK(%s)", [lock])
 
@@ -58,8 +67,8 @@ def _make(live: Session, name: str) -> None:
             f"the database {name} holds {others[0]}, which is not ours.", remedy="Give that database another name."
         )
     try:
-        live.execute(f"DROP DATABASE IF EXISTS `{name}`")
-        live.execute(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
+        live.execute(f"DROP DATABASE IF EXISTS {quoted(name)}")
+        live.execute(f"CREATE DATABASE {quoted(name)} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
     except DatabaseUnavailableError as error:
         if "denied" not in error.message:
             raise
@@ -70,10 +79,10 @@ def _make(live: Session, name: str) -> None:
 
 def _not_allowed(live: Session, name: str, error: SmartCronError) -> UnverifiableError:
     user, _, host = str((live.row("SELECT CURRENT_USER()") or ("",))[0]).rpartition("@")
-    pattern = name.replace("_", "\\_")
+    pattern = _in_backticks(name).replace("_", "\\_").replace("%", "\\%")
     return UnverifiableError(
         f"this account may not make the database {name} to restore it into ({error.message})",
-        remedy=f"Let it: GRANT ALL PRIVILEGES ON `{pattern}`.* TO '{user}'@'{host}';",
+        remedy=f"Let it: GRANT ALL PRIVILEGES ON {pattern}.* TO '{user}'@'{host}';",
     )
 
 
@@ -83,6 +92,7 @@ class MySqlPlace(Place):
     def __init__(self, live: Session, name: str, stall_seconds: float) -> None:
         super().__init__(live, reading_mysql.read)
         self._name, self._stall_seconds = name, stall_seconds
+        self._here = quoted(str(live.connection.settings_dict["NAME"]))
         options = {**live.connection.settings_dict["OPTIONS"], "read_timeout": max(60.0, stall_seconds)}
         setup.derive(ALIAS, source=live.alias, NAME=name, OPTIONS=options)
         self._session = Session(ALIAS)
@@ -96,7 +106,7 @@ class MySqlPlace(Place):
         self._session.close()
 
     def make_like_live(self, table: str) -> None:
-        self._session.execute(f"CREATE TABLE `{table}` LIKE `{self._live.connection.settings_dict['NAME']}`.`{table}`")
+        self._session.execute(f"CREATE TABLE `{table}` LIKE {self._here}.`{table}`")
 
     def columns_of(self, table: str) -> dict[str, bool]:
         rows = self._session.rows(
@@ -159,8 +169,8 @@ class MySqlPlace(Place):
 
     def take_place(self, tables: Sequence[str], *, actor: str, name: str) -> list[str]:
         """Rename all tables in one statement, which the server does as a whole or not at all."""
-        here = f"`{self._live.connection.settings_dict['NAME']}`."
-        make_fit(self._live, f"`{self._name}`.", here, tables)
+        here = f"{self._here}."
+        make_fit(self._live, f"{quoted(self._name)}.", here, tables)
         for table in tables:
             self._count_on_from_live(table)
         self._session.close()
@@ -180,7 +190,7 @@ class MySqlPlace(Place):
         self._live.execute(f"RENAME TABLE {', '.join(self._renamed(table, here) for table in tables)}")
 
     def _renamed(self, table: str, here: str) -> str:
-        there = f"`{self._name}`."
+        there = f"{quoted(self._name)}."
         return f"{here}`{table}` TO {there}`{_OLD}{table}`, {there}`{table}` TO {here}`{table}`"
 
     def _count_on_from_live(self, table: str) -> None:

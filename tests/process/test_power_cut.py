@@ -26,7 +26,7 @@ ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 supervisor = Supervisor(theirs, runs_dir=sys.argv[1], incarnation="boot:random")
 supervisor.introduce()
 order = rehearsal._order("run-1", sys.argv[1], "boot:random")
-ours.send(protocol.ORDER + b"\\n" + protocol.line({"op": "launch", "order": order}))
+ours.send(protocol.ORDER + b"\\n" + protocol.packed(order))
 if sys.argv[2] == "gone":
     ours.close()
 supervisor.serve_one()

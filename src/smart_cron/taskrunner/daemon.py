@@ -59,7 +59,7 @@ def start_runner(*, state_dir: str, run_dir: str, version: str, idle_seconds: fl
     if lock is None:
         os.write(1, OCCUPIED)
         return
-    settle_in()
+    home = settle_in()
     become_subreaper()
     identity = incarnation(state_dir)
     straighten_names(runs_dir, boot_id=boot_id())
@@ -72,7 +72,7 @@ def start_runner(*, state_dir: str, run_dir: str, version: str, idle_seconds: fl
     _serve(
         Runner(
             desk=desk,
-            pool=Pool(runs_dir=runs_dir, incarnation=identity),
+            pool=Pool(runs_dir=runs_dir, incarnation=identity, home=home),
             spares=Spares(runs_dir, alone=alone),
             journal=journal,
             runs_dir=runs_dir,

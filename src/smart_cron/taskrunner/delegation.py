@@ -69,11 +69,6 @@ def settle_in() -> Home | None:
     return home
 
 
-def home_of_self() -> Home | None:
-    """Return the home whose leaf this process sits in, or None: for supervisors, and whoever looks from outside."""
-    return home_around(_cgroup_of_self())
-
-
 def home_around(cgroup: str | None) -> Home | None:
     """Return the home of a task runner or supervisor in this cgroup, or None where it has none."""
     if cgroup is None or os.path.basename(cgroup) != LEAF:

@@ -14,6 +14,10 @@ from smart_cron.taskrunner.presence import PRESENCE_FD
 from smart_cron.taskrunner.remains import main_process_lives
 from smart_cron.taskrunner.supervisor import STOP_SIGNALS, Supervisor
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from smart_cron.taskrunner.cgroup import Home
+
 IDLE_SECONDS = 60.0
 IDLE_KEPT = 2
 # How long past its timeout and grace a supervisor may be silent before it counts as frozen: one that works may need 7 s
@@ -99,8 +103,8 @@ class Seat:
 class Pool:
     """All supervisors: those with a run, those that wait for one, those on their way out."""
 
-    def __init__(self, *, runs_dir: str, incarnation: str) -> None:
-        self._runs_dir, self._incarnation = runs_dir, incarnation
+    def __init__(self, *, runs_dir: str, incarnation: str, home: Home | None = None) -> None:
+        self._runs_dir, self._incarnation, self._home = runs_dir, incarnation, home
         self.by_fd: dict[int, Seat] = {}
         self.by_pid: dict[int, Seat] = {}
         self._free: list[Seat] = []
@@ -203,7 +207,7 @@ class Pool:
             # Everything of the runner's: its clients, its lock, the lines to other supervisors.
             os.closerange(PRESENCE_FD + 1, control.fileno())
             os.closerange(control.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
-            supervisor = Supervisor(control, runs_dir=self._runs_dir, incarnation=self._incarnation)
+            supervisor = Supervisor(control, runs_dir=self._runs_dir, incarnation=self._incarnation, home=self._home)
             supervisor.prepare()
             supervisor.serve()
         finally:

@@ -49,7 +49,7 @@ def _go_through(ours: socket.socket, supervisor: Supervisor, folder: str) -> int
         for number in range(ROUNDS):
             order = _order(f"rehearsal-{number}", folder, supervisor.incarnation)
             # A spent file is used again: it is the common case, and leaves one to remove.
-            ours.send(protocol.ORDER + spare + b"\n" + protocol.line({"op": "launch", "order": order}))
+            ours.send(protocol.ORDER + spare + b"\n" + protocol.packed(order))
             supervisor.serve_one()
             if ours.recv(protocol.PACKET_BYTES)[:1] != protocol.FINISHED:
                 return number

@@ -44,12 +44,12 @@ MAX_TRIES = 2
 
 
 class Request:
-    """What a client asked, parsed and as it came."""
+    """What a client asked."""
 
-    __slots__ = ("connection", "line", "message")
+    __slots__ = ("connection", "message")
 
-    def __init__(self, connection: Connection, message: Message, line: bytes) -> None:
-        self.connection, self.message, self.line = connection, message, line
+    def __init__(self, connection: Connection, message: Message) -> None:
+        self.connection, self.message = connection, message
 
 
 class Runner:
@@ -220,7 +220,9 @@ class Runner:
 
     def _try_again(self, seat: Seat) -> None:
         if seat.tries >= MAX_TRIES or self._stopping:
-            self._refuse(_order_in(seat.order), "stopping", "its supervisor ended before it could start the run")
+            self._refuse(
+                protocol.unpacked(seat.order), "stopping", "its supervisor ended before it could start the run"
+            )
             return
         self._assign(seat.run_id or "", seat.order, seat.overdue_seconds, tries=seat.tries + 1)
 
@@ -233,7 +235,7 @@ class Runner:
         except (ValueError, KeyError, TypeError):
             connection.send({"event": "error", "reason": "the request is not one that this task runner knows"})
             return
-        handler(self, Request(connection, message, line))
+        handler(self, Request(connection, message))
 
     def _on_watch(self, request: Request) -> None:
         request.connection.is_watching = True
@@ -273,13 +275,13 @@ class Runner:
             self._refuse(order, "taken", "the run is running already, or was here before")
         else:
             self._spares.expect(run_id, deadline)
-            self._assign(run_id, request.line, overdue_seconds, tries=1)
+            self._assign(run_id, protocol.packed(order), overdue_seconds, tries=1)
 
     def _assign(self, run_id: str, order: bytes, overdue_seconds: float, *, tries: int) -> None:
         try:
             seat = self._pool.take_seat()
         except OSError as error:
-            self._refuse(_order_in(order), "space", f"no supervisor can be made: {error.strerror}")
+            self._refuse(protocol.unpacked(order), "space", f"no supervisor can be made: {error.strerror}")
             return
         seat.occupy(run_id, order, overdue_seconds, tries=tries)
         self._by_run[run_id] = seat
@@ -330,7 +332,3 @@ def _end_without_supervisor(started: Message, seat: Seat, unkillable: list[str])
         reason = f"Ran longer than its timeout, and {reason}: the task runner ended both"
     finish = lost_finish(started, reason, leftovers=sorted(seat.strays), unkillable=unkillable)
     return {**finish, "cause": "timeout"} if seat.overran else finish
-
-
-def _order_in(line: bytes) -> Message:
-    return protocol.from_json(line)["order"]  # type: ignore[no-any-return]

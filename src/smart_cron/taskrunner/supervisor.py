@@ -15,7 +15,6 @@ import socket
 
 from smart_cron.taskrunner import protocol
 from smart_cron.taskrunner.borrowed import can_borrow, can_give_back
-from smart_cron.taskrunner.delegation import home_of_self
 from smart_cron.taskrunner.kernel import become_subreaper, boottime, epoch_microseconds, set_handler, start_ticks
 from smart_cron.taskrunner.limits import USUAL_OPEN_FILES, unkept_limits
 from smart_cron.taskrunner.order import spawn_plan, started_record
@@ -47,8 +46,9 @@ class RefusedError(Exception):
 class Supervisor:
     """The whole life of a supervisor process, after the fork."""
 
-    def __init__(self, control: socket.socket, *, runs_dir: str, incarnation: str) -> None:
-        self._control = control
+    def __init__(self, control: socket.socket, *, runs_dir: str, incarnation: str, home: Home | None = None) -> None:
+        """*home* is where the runner makes a cgroup for each run, where it has such a place."""
+        self._control, self._home = control, home
         self._runs_dir, self.incarnation = runs_dir, incarnation
         self._stop_asked = False
         self._retiring = False
@@ -59,7 +59,6 @@ class Supervisor:
         self._poll.register(self._wake, select.POLLIN)
         self._self: Message = {}
         self._can_give_back = False
-        self._home: Home | None = None
 
     def prepare(self) -> None:
         """Become the subreaper of what is to come, and answer signals as a supervisor does."""
@@ -73,7 +72,6 @@ class Supervisor:
         soft = USUAL_OPEN_FILES if hard == resource.RLIM_INFINITY else min(USUAL_OPEN_FILES, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         self._can_give_back = can_give_back()
-        self._home = home_of_self()
         # What was there at the fork is never garbage: leave its pages shared. A run makes no cycles to speak of.
         gc.freeze()
         gc.set_threshold(GARBAGE_THRESHOLD)
@@ -114,8 +112,8 @@ class Supervisor:
         if message is None:
             return True
         if message[:1] == protocol.ORDER:
-            spare, _, text = message[1:].partition(b"\n")
-            self._carry_out(protocol.from_json(text)["order"], spare.decode() or None)
+            spare, _, order = message[1:].partition(b"\n")
+            self._carry_out(protocol.unpacked(order), spare.decode() or None)
         return bool(message)
 
     def _receive(self) -> bytes | None:
@@ -298,7 +296,10 @@ def _empty(fd: int) -> None:
 def _reset_high_water_mark() -> None:
     # A child's peak memory begins with its parent's peak; 5 sets ours back to what it is now.
     try:
-        with open("/proc/self/clear_refs", "wb") as file:
-            file.write(b"5")
+        fd = os.open("/proc/self/clear_refs", os.O_WRONLY | os.O_CLOEXEC)
     except OSError:
         return
+    try:
+        os.write(fd, b"5")
+    finally:
+        os.close(fd)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests import warm
+
 SRC = Path(__file__).parents[2] / "src"
 DEADLINE_SECONDS = 120.0
 
@@ -43,14 +45,7 @@ class Console:
 
     def call(self, *words: str) -> subprocess.CompletedProcess[bytes]:
         """Call a command and return what it said."""
-        return subprocess.run(
-            self.argv(*words),
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            timeout=DEADLINE_SECONDS,
-        )
+        return warm.call(words, environment=self.environment, timeout=DEADLINE_SECONDS)
 
     def sure_with(self, typed: str, *words: str) -> bytes:
         """Call a command that has to work with this on its standard input, and return its output."""

@@ -143,7 +143,7 @@ until [ -e "$OUT/ended" ]; do sleep 0.05; done
 {commands.KILL}
 lives() {{ pgrep -f 'smart[-_]cron' || kill -0 "$(cat "$OUT/long")"; }} >/dev/null 2>&1
 for _ in $(seq 600); do lives || break; sleep 0.05; done
-lives && echo 'something lives' || echo 'nothing lives'
+lives && ps -e -o pid,ppid,stat,etimes,args || echo 'nothing lives'
 smart-cron master --once
 """
 # As pip installs it: the command's name is among the words of its process.
@@ -169,7 +169,7 @@ def test_pkill_stops_everything_and_loses_no_record_and_locks_are_none(tmp_path:
 
     said = stage.prints(KILLED, own_pids=True)
 
-    assert said.splitlines()[0] == "nothing lives"
+    assert said.splitlines()[0] == "nothing lives", said
     runs = {run["task_name"]: run for run in json.loads(console.sure("run", "list", "--json"))}
     assert (runs["short"]["status"], runs["long"]["status"]) == ("success", "killed")
     assert runs["long"]["error_type"] == "stopped"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
+import pytest
 from tests.servers import Server
 
 # Here servers die, and no machine does.
@@ -13,3 +15,17 @@ Server.outlives_the_machine = False
 # starts would inherit that: then no Ctrl-C could be tried.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+HERE = Path(__file__).parent
+# What takes longest, in this order.
+LONG = ("benchmarks", "fault", "process", "moving", "engine", "docs", "web", "conformance")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put long files first: no worker is left with one of them when the others have nothing to do any more."""
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    folder = item.path.relative_to(HERE).parts[0]
+    return LONG.index(folder) if folder in LONG else len(LONG)

@@ -21,10 +21,11 @@ DEADLINE_SECONDS = 120.0
 def wait_until(condition: Callable[[], Any], what: str) -> Any:
     """Return the first true answer; fail, naming what was awaited, when the deadline has passed."""
     ends_at = time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < ends_at:
+    while (began := time.monotonic()) < ends_at:
         if answer := condition():
             return answer
-        time.sleep(0.02)  # between two looks, never instead of one
+        # Between two looks, never instead of one: to look takes no more than half of the time from what is awaited.
+        time.sleep(max(0.02, time.monotonic() - began))
     raise AssertionError(f"waited {DEADLINE_SECONDS:.0f} s in vain for {what}")
 
 

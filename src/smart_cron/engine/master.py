@@ -192,6 +192,10 @@ class Master:
     def turn(self) -> None:
         """Hear news, act on it, see to what is due."""
         self._hear()
+        if self._stopping:
+            # What was heard is recorded on the way out. Anything else would ask the task runner, and start another one
+            # where a signal for all of ours has ended it, too.
+            return
         if self._reread_asked:
             self._adopt_settings()
         boottime = self._clock.boottime()
@@ -288,6 +292,8 @@ class Master:
     def _lost_runner(self, error: TaskRunnerError) -> None:
         """Orders on their way may be lost with it: start another and let a sweep tell by the run files."""
         self._log.error("Task runner was lost", reason=str(error))
+        if self._stopping:
+            return
         self._agenda.sweep_soon()
         try:
             self._launcher.ensure()

@@ -193,6 +193,30 @@ def test_sigterm_ends_the_loop_and_records_what_is_known(bench: Bench) -> None:
     assert bench.log.count("Master stopped") == 1
 
 
+def test_a_master_that_is_to_end_starts_no_task_runner_for_one_that_ended_with_the_same_signal(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`pkill -f smart-cron` means all of ours: a runner that was started after it would stay, idle, for minutes."""
+    started: list[str] = []
+
+    def both_are_told(*, timeout: float) -> None:
+        monkeypatch.setattr(bench.launcher, "poll", gone)
+        monkeypatch.setattr(bench.launcher, "ensure", lambda: started.append("by itself"))
+        monkeypatch.setattr(bench.launcher, "running", lambda: started.append("by a question"))
+        os.kill(os.getpid(), signal.SIGTERM)
+        gone()
+
+    def gone(**_: object) -> None:
+        raise TaskRunnerError("the task runner went away")
+
+    monkeypatch.setattr(bench.launcher, "poll", both_are_told)
+
+    bench.master().run()
+
+    assert started == []
+    assert bench.log.count("Master stopped") == 1
+
+
 def test_sighup_rereads_settings_between_two_turns(bench: Bench) -> None:
     tasks = [bench.add(name, schedule="0 0 1 1 *") for name in "abc"]
     master = begun(bench)

@@ -26,10 +26,10 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
+from tempfile import TemporaryFile
 from typing import Any, NoReturn
 
 import pymysql
-from django.core.exceptions import ImproperlyConfigured
 
 SRC = Path(__file__).parents[1] / "src"
 DJANGO = (
@@ -37,23 +37,33 @@ DJANGO = (
     "django.db.migrations.executor",
     "django.db.models",
 )
-# Few commands need the pages, and what is run with `-m` runs when it is imported.
-NOT_IMPORTED = ("smart_cron.faces.web", "smart_cron.examples", "smart_cron.taskrunner.__main__", "smart_cron.__main__")
+# Few commands need pages and API, and what is run with `-m` runs when it is imported.
+NOT_IMPORTED = (
+    "smart_cron.faces.api",
+    "smart_cron.faces.web",
+    "smart_cron.examples",
+    "smart_cron.taskrunner.__main__",
+    "smart_cron.__main__",
+)
 
 
 # Who calls ----------------------------------------------------------------------------------------------------------
 
 
-def call(words: Sequence[str], *, environment: Mapping[str, str], timeout: float) -> subprocess.CompletedProcess[bytes]:
-    """Run a command of ours to its end, its input empty, and return what `subprocess.run` would."""
+def call(
+    words: Sequence[str], *, environment: Mapping[str, str], timeout: float, typed: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command of ours to its end, with *typed* as its input, and return what `subprocess.run` would."""
     with ExitStack() as stack:
         ends = [os.pipe() for _ in ("out", "err", "end")]
         reading = {read: bytearray() for read, _ in ends}
         for read in reading:
             stack.callback(os.close, read)
         order = {"words": list(words), "environment": dict(environment), "folder": os.getcwd(), "umask": _umask()}
-        with open(os.devnull, "rb") as nothing:
-            given = [nothing.fileno(), *(write for _, write in ends)]
+        with TemporaryFile() as source:
+            source.write(typed)
+            source.seek(0)
+            given = [source.fileno(), *(write for _, write in ends)]
             try:
                 socket.send_fds(_ready().control, [json.dumps(order).encode()], given)
             finally:
@@ -168,7 +178,8 @@ def _import_all() -> None:
     found = [module.name for module in walk_packages(smart_cron.__path__, "smart_cron.", onerror=lambda _: None)]
     for name in (*DJANGO, *found):
         if not name.startswith(NOT_IMPORTED):
-            with suppress(ImproperlyConfigured):
+            # What is wrong with it fails whoever needs it.
+            with suppress(Exception):
                 import_module(name)
 
 

@@ -50,14 +50,7 @@ class Console:
 
     def sure_with(self, typed: str, *words: str) -> bytes:
         """Call a command that has to work with this on its standard input, and return its output."""
-        done = subprocess.run(
-            self.argv(*words),
-            env=self.environment,
-            input=typed.encode(),
-            capture_output=True,
-            check=False,
-            timeout=DEADLINE_SECONDS,
-        )
+        done = warm.call(words, environment=self.environment, timeout=DEADLINE_SECONDS, typed=typed.encode())
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import warm
 from tests.process.cli import DEADLINE_SECONDS, Console
 from tests.servers import MariaDb, PostgreSql, Server
 
@@ -74,14 +75,8 @@ class Ward(Console):
         return {**super().environment, **self.settings}
 
     def ask(self, *words: str, **settings: str) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            self.argv("health", *words),
-            env={**self.environment, **settings},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            timeout=DEADLINE_SECONDS,
-        )
+        environment = {**self.environment, **settings}
+        return warm.call(("health", *words), environment=environment, timeout=DEADLINE_SECONDS)
 
     def sql(self, text: str) -> list[Any]:
         with sqlite3.connect(self.home / "state" / "smart-cron.db", timeout=30) as connection:

@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from smart_cron.core.run import Status
-
 if TYPE_CHECKING:
     from smart_cron.config import Config
 
@@ -17,16 +15,10 @@ LOOK_AGAIN_SECONDS = 0.05
 
 
 def output_path(config: Config, row: Mapping[str, Any]) -> Path | None:
-    """Return the file of a run's output: the row names it once the run is over, the run file while it goes on."""
-    if row["output_path"]:
-        return Path(row["output_path"])
-    if not row["run_id"] or Status(row["status"]).is_final:
-        return None
-    from smart_cron.taskrunner import runfile
+    """Return the file of a run's output."""
+    from smart_cron.services.output.where import output_file
 
-    file = runfile.read(config.state_dir / "runs", row["run_id"])
-    named = file.started.get("output_path") if file is not None and file.started else None
-    return Path(named) if named else None
+    return output_file(config.state_dir / "runs", row)
 
 
 class OutputPrinter:

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.cli.conftest import Call, Result
 
 from smart_cron.core.run import ErrorType, Status
-from smart_cron.faces.cli.run_show import left_behind
+from smart_cron.core.run_remains import left_behind
 from smart_cron.faces.cli.task_run import exit_code_of
 from smart_cron.wiring import House
 

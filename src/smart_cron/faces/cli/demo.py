@@ -17,13 +17,13 @@ import click
 
 from smart_cron.core.errors import SmartCronError
 from smart_cron.core.run import PENDING_STATUSES, ErrorType, Status
+from smart_cron.core.run_remains import left_behind
 from smart_cron.faces.cli.demo_master import DemoMaster, environment_of
 from smart_cron.faces.cli.demo_progress import Progress, progress
 from smart_cron.faces.cli.demo_tasks import ACTOR, INTENTS, define, set_slots
 from smart_cron.faces.cli.documents import print_json
 from smart_cron.faces.cli.errors import FAILED
 from smart_cron.faces.cli.options import dry_run_option, json_option
-from smart_cron.faces.cli.run_show import left_behind
 from smart_cron.faces.cli.tables import Cell, Column, show_table
 from smart_cron.faces.cli.text import span
 

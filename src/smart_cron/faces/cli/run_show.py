@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime, tzinfo
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import click
 
 from smart_cron.core.run import Status
+from smart_cron.core.run_remains import left_behind, unkept_limits
 from smart_cron.faces.cli.documents import print_json
 from smart_cron.faces.cli.options import json_option
 from smart_cron.faces.cli.run_rows import took
@@ -40,26 +40,6 @@ def show(session: Session, /, *, number: str, as_json: bool) -> None:
     show_facts(list(_facts(row, now, place)))
     for title, column in (("Standard output", "stdout_output"), ("Standard error", "stderr_output")):
         _show_tail(title, row[column], row)
-
-
-def left_behind(row: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return what a run left: `leftovers` that were ended, and `unkillable` ones."""
-    found = _told_of_end(row)
-    return {key: list(found.get(key) or ()) for key in ("leftovers", "unkillable")}
-
-
-def unkept_limits(row: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each limit of the run that its machine could not keep."""
-    return list(_told_of_end(row).get("unkept_limits") or ())
-
-
-def _told_of_end(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    text = row.get("leftovers")
-    try:
-        found = json.loads(text) if text else {}
-    except ValueError:
-        return {"leftovers": [text]}
-    return found if isinstance(found, dict) else {}
 
 
 def _facts(row: Mapping[str, Any], now: datetime, place: tzinfo) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.http import QueryDict
 
 from smart_cron.core.people import Person, Role
-from smart_cron.faces.web.pages import alert, alerts, home
+from smart_cron.faces.web.pages import alert, alerts, home, run, runs
 from smart_cron.faces.web.premises import Premises
 
 Regions = Callable[[Premises, Person, QueryDict], Mapping[str, str]]
@@ -20,10 +20,14 @@ class LivePage:
 
     regions: Regions
     see: Role = Role.VIEWER
+    # Asked before a stream begins, where the page is about something that may be none of theirs.
+    admits: Callable[[Premises, Person, QueryDict], bool] | None = None
 
 
 LIVE_PAGES: Mapping[str, LivePage] = {
     "home": LivePage(regions=home.regions),
     "alerts": LivePage(regions=alerts.regions),
     "alert": LivePage(regions=alert.regions),
+    "runs": LivePage(regions=runs.regions),
+    "run": LivePage(regions=run.regions, admits=run.admits),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
@@ -13,14 +13,13 @@ from django.http import QueryDict
 
 from smart_cron.core.errors import SmartCronError
 from smart_cron.core.people import Person
-from smart_cron.faces.web.desk import DeskBusyError
 from smart_cron.faces.web.gate import Receive, RefusedError, Scope, Send
-from smart_cron.faces.web.live.channel import Channel, Event
-from smart_cron.faces.web.live.pages import LIVE_PAGES, Regions
+from smart_cron.faces.web.live.sources import RENDER_SECONDS, PageSource, Source, TailSource
+from smart_cron.faces.web.log_tail import find_log
 from smart_cron.faces.web.login_of import login_of
+from smart_cron.faces.web.output_tail import find_output
 from smart_cron.faces.web.premises import Premises
 
-RENDER_SECONDS = 10.0
 # Whoever was logged out, disabled or demoted meanwhile hears no more after this.
 JUDGED_EACH_SECONDS = 30.0
 HEADERS = (
@@ -29,16 +28,19 @@ HEADERS = (
     # nginx would keep events back until it has a page of them.
     (b"x-accel-buffering", b"no"),
 )
-_Key = tuple[str, str, frozenset[str] | None, str]
 
 
 class Streams:
     """An ASGI application for every stream."""
 
     def __init__(self, premises: Premises) -> None:
-        self._premises, self._channels = premises, dict[_Key, Channel]()
-        # Numbers of events begin anew with each process: those of another one mean nothing.
-        self._epoch = secrets.token_hex(4)
+        self._premises = premises
+        self._pages: Source = PageSource(premises, secrets.token_hex(4))
+        # By the first part of their names; everything else is a page.
+        self._tails: Mapping[str, Source] = {
+            "output": TailSource(premises, find_output),
+            "log": TailSource(premises, find_log),
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send events until the client leaves or may not listen any more."""
@@ -48,13 +50,11 @@ class Streams:
         name = scope["path"].removeprefix("/stream/")
         _require_same_origin(headers)
         person = await self._person(headers)
-        page = LIVE_PAGES.get(name)
-        if page is None or not person.may(page.see):
-            raise RefusedError(404)
         query = QueryDict(scope.get("query_string", b""))
-        channel = self._channel(page.regions, name, person, query)
+        source = self._tails.get(name.partition("/")[0], self._pages)
+        events = await source.open(name, person, query, headers.get("last-event-id", ""))
         await send({"type": "http.response.start", "status": 200, "headers": list(HEADERS)})
-        talk = asyncio.create_task(self._talk(channel, _last_seen(headers, self._epoch), send))
+        talk = asyncio.create_task(self._talk(events, send))
         judge = asyncio.create_task(self._until_denied(headers, person))
         gone = asyncio.create_task(_until_gone(receive))
         try:
@@ -63,16 +63,19 @@ class Streams:
             for task in (talk, judge, gone):
                 task.cancel()
             await asyncio.gather(talk, judge, gone, return_exceptions=True)
-            self._forget_idle()
+            source.forget_idle()
         with suppress(OSError):
             await send({"type": "http.response.body", "body": b""})
 
-    async def _talk(self, channel: Channel, last_seen: int, send: Send) -> None:
+    async def _talk(self, events: AsyncIterator[bytes], send: Send) -> None:
         # Browsers tell a stream that opened only by its first byte.
         await send({"type": "http.response.body", "body": b"retry: 2000\n\n", "more_body": True})
-        async for events in channel.listen(last_seen):
-            body = b"".join(written(events, channel.epoch)) or b": still here\n\n"
-            await send({"type": "http.response.body", "body": body, "more_body": True})
+        try:
+            async for body in events:
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+        finally:
+            # At once, and not when the collector comes by: what nobody listens to is let go of.
+            await events.aclose()  # type: ignore[attr-defined]
 
     async def _person(self, headers: Mapping[str, str]) -> Person:
         cookies = _cookies(headers.get("cookie", ""))
@@ -95,42 +98,6 @@ class Streams:
             except RefusedError as refused:
                 if refused.status == 401:
                     return
-
-    def _channel(self, regions: Regions, name: str, person: Person, query: QueryDict) -> Channel:
-        key = (name, str(person.role), person.groups, query.urlencode())
-        if key not in self._channels:
-
-            async def render() -> Mapping[str, str]:
-                try:
-                    return await self._premises.pages.ask(
-                        lambda: regions(self._premises, person, query), within_seconds=RENDER_SECONDS
-                    )
-                except (SmartCronError, DeskBusyError, TimeoutError):
-                    return {"away": "<!-- the database is away -->away"}
-                except Exception as error:  # noqa: BLE001  a fault in one page's regions must not end its stream
-                    self._premises.log.error("Stream failed", page=name, reason=f"{type(error).__name__}: {error}")
-                    return {}
-
-            self._channels[key] = Channel(render, self._epoch)
-        return self._channels[key]
-
-    def _forget_idle(self) -> None:
-        for key in [key for key, channel in self._channels.items() if channel.is_idle]:
-            del self._channels[key]
-
-
-def written(events: Iterable[Event], epoch: str) -> list[bytes]:
-    """Return events as the protocol has them; each line of the HTML is a `data` line, so none can end an event."""
-    return [f"id: {epoch}-{event.number}\nevent: {event.region}\n{_data(event.html)}\n\n".encode() for event in events]
-
-
-def _data(html: str) -> str:
-    return "\n".join(f"data: {line}" for line in html.splitlines()) or "data: "
-
-
-def _last_seen(headers: Mapping[str, str], epoch: str) -> int:
-    theirs, _, number = headers.get("last-event-id", "").partition("-")
-    return int(number) if theirs == epoch and number.isdecimal() and len(number) < 19 else 0
 
 
 def _require_same_origin(headers: Mapping[str, str]) -> None:

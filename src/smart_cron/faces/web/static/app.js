@@ -4,6 +4,7 @@
   const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
   const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
   const short = new Intl.DateTimeFormat(undefined, { weekday: "short", hour: "2-digit", minute: "2-digit" });
+  const seconds = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
   const MINUTE = 60, HOUR = 3600, DAY = 86400;
 
   const span = (seconds) => {
@@ -22,6 +23,7 @@
   };
   const shown = {
     local: (at) => local.format(at),
+    seconds: (at) => seconds.format(at),
     clock: (at) => clock.format(at),
     short: (at) => (at.toDateString() === new Date().toDateString() ? clock : short).format(at),
     relative: (at) => {
@@ -43,6 +45,8 @@
   setInterval(() => tick(document, ["relative", "countdown", "elapsed"]), 1000);
   document.addEventListener("htmx:afterSwap", (event) => tick(event.target));
   document.addEventListener("htmx:sseMessage", (event) => tick(event.target));
+  // What scripts of pages put in by themselves.
+  document.addEventListener("shown", (event) => tick(event.target));
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-toggle]");

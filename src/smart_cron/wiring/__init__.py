@@ -55,6 +55,8 @@ class House:
     clock: Clock
     log: Log
     recorded: RecordedRuns = field(default_factory=RecordedRuns)
+    # Whether it stands on another machine, so that files and users of this one say nothing of it.
+    is_remote: bool = False
     _owners: list[Store] = field(default_factory=list)
 
     @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from django.http import HttpRequest
 from ninja import Query, Router
@@ -24,7 +24,7 @@ router = Router(tags=["alerts"])
 class AlertFilter(Paging):
     """Which alerts are listed."""
 
-    resolved: bool | None = False
+    state: Literal["open", "resolved", "all"] = "open"
     severity: Severity | None = None
     task: str | None = Field(None, max_length=100)
 
@@ -34,7 +34,7 @@ class AlertFilter(Paging):
 def list_alerts(request: HttpRequest, filters: Query[AlertFilter]) -> dict[str, Any]:
     """The newest first, open ones unless asked otherwise."""
     found = premises_of(request).store.alerts.alerts(
-        resolved=filters.resolved,
+        resolved={"open": False, "resolved": True, "all": None}[filters.state],
         severity=filters.severity,
         task_id=task_of(request, filters.task).id if filters.task else None,
         before_id=filters.cursor,

@@ -145,6 +145,7 @@ class RunOut(Schema):
     scheduled_for: datetime | None
     attempt: int
     triggered_by: str
+    requested_by: str | None
     node: str | None
     started_at: datetime | None
     completed_at: datetime | None
@@ -158,6 +159,10 @@ class RunOut(Schema):
     cpu_seconds: float | None
     output_bytes: int | None
     output_truncated: bool
+    cancel_reason: str | None
+    late: bool
+    leftovers: str | None
+    run_arguments: str | None
 
 
 class RunInFull(RunOut):

@@ -48,6 +48,8 @@ class StatusOut(Schema):
     """How the system is."""
 
     version: str
+    node: str
+    time_zone: str
     status: str
     checked_at: datetime | None
     findings: list[FindingOut]
@@ -87,10 +89,13 @@ class Explained(Schema):
 @needs(Role.VIEWER)
 def status(request: HttpRequest) -> dict[str, Any]:
     """healthy, unhealthy, or unknown where nobody has looked lately; and what is held back."""
-    store = premises_of(request).store
+    premises = premises_of(request)
+    store = premises.store
     latest = store.health.latest(within=FRESH)
     return {
         "version": __version__,
+        "node": premises.config.node_name,
+        "time_zone": premises.config.time_zone,
         "status": latest.word,
         "checked_at": latest.checked_at,
         "findings": latest.findings,

@@ -19,10 +19,11 @@ from smart_cron.core.schedule import Schedule
 from smart_cron.core.task import Task, TaskDefinition
 from smart_cron.core.zones import zone
 from smart_cron.faces.api.access import actor_of, needs, person_of
-from smart_cron.faces.api.definitions import changed, require_allowed, require_sound
+from smart_cron.faces.api.definitions import require_allowed, require_sound
 from smart_cron.faces.api.paging import Closed
 from smart_cron.faces.api.schemas import Asked, NewTask, RunRequest, Said, Slot, TaskOut, TaskTerms
 from smart_cron.faces.cli.documents import task_document
+from smart_cron.faces.task_columns import changed
 from smart_cron.faces.web.premises import Premises, premises_of
 from smart_cron.store.people.once import Once
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
 from smart_cron import __version__
+from smart_cron.core.errors import SmartCronError
 from smart_cron.faces.cli.errors import exit_code_of
 from smart_cron.faces.cli.lazy import LazyGroup
+from smart_cron.faces.cli.session import Session, pass_session
 
 COMMANDS = {
     "init": ("init:init", "Prepare folders, settings and database."),
@@ -44,6 +47,8 @@ COMMANDS = {
     "completion": ("completion:completion", "Print the completion script for a shell."),
 }
 ALIASES = {"execution": "run"}
+# What --server can be asked; some of their own commands are refused by the session.
+FROM_AFAR = ("task", "run", "execution", "alert", "explain")
 
 
 def _print_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
@@ -57,11 +62,29 @@ def _print_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
 )
-def cli() -> None:
+@click.option(
+    "--server", envvar="SMART_CRON_SERVER", metavar="URL", help="Ask this dashboard instead of the database here."
+)
+@click.option(
+    "--api-key-file",
+    envvar="SMART_CRON_API_KEY_FILE",
+    type=click.Path(path_type=Path),
+    help="Where the API key for --server stands.",
+)
+@pass_session
+@click.pass_context
+def cli(context: click.Context, session: Session, /, *, server: str | None, api_key_file: Path | None) -> None:
     """Supervised, recorded and retried cron jobs.
 
     Exit codes: 0 done, 1 failed, 2 called wrongly. 'smart-cron COMMAND --help' says more on each.
     """
+    if server is None:
+        return
+    if api_key_file is None:
+        raise click.UsageError("--server needs --api-key-file, a file with a key of the dashboard's settings page.")
+    if context.invoked_subcommand not in FROM_AFAR:
+        raise SmartCronError("this is done on the machine itself.", remedy="Leave --server out, there.")
+    session.ask(server, api_key_file)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

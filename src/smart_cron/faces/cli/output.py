@@ -15,10 +15,19 @@ LOOK_AGAIN_SECONDS = 0.05
 
 
 def output_path(config: Config, row: Mapping[str, Any]) -> Path | None:
-    """Return the file of a run's output."""
+    """Return the file of a run's output; that of a run which goes on elsewhere is known there."""
     from smart_cron.services.output.where import output_file
 
+    if not row["output_path"] and row["node"] != config.node_name:
+        return None
     return output_file(config.state_dir / "runs", row)
+
+
+def print_copies(row: Mapping[str, Any]) -> None:
+    """Print what the database keeps of a run's output, each stream to its own: its file is on another machine."""
+    for text, target in ((row["stdout_output"], sys.stdout), (row["stderr_output"], sys.stderr)):
+        target.buffer.write((text or "").encode("utf-8", "replace"))
+        target.buffer.flush()
 
 
 class OutputPrinter:
@@ -56,6 +65,11 @@ class Following:
     def start(self) -> None:
         """Begin to print."""
         self._thread.start()
+
+    @property
+    def has_printed(self) -> bool:
+        """Whether there was a file to print from."""
+        return self._printer is not None
 
     def finish(self) -> None:
         """Print the rest and stop."""

@@ -7,11 +7,13 @@ import pwd
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from smart_cron.core.audit import Actor, Source
+from smart_cron.core.errors import SmartCronError
 
 if TYPE_CHECKING:
     from smart_cron.config import Config
@@ -40,14 +42,24 @@ class Session:
         open_house: Callable[..., House] = _open_house,
     ) -> None:
         self._load_config, self._open_house = load_config, open_house
+        self._server: tuple[str, Path] | None = None
+
+    def ask(self, server: str, key_file: Path) -> None:
+        """Have the commands ask this dashboard, with the API key in this file, in place of the database."""
+        self._server = (server, key_file)
 
     def config(self) -> Config:
-        """Return the settings. Raise ConfigError."""
+        """Return the settings. Raise ConfigError, and SmartCronError where they are another machine's."""
+        if self._server is not None:
+            raise SmartCronError("this is done on the machine itself.", remedy="Leave --server out, there.")
         return self._load_config()
 
     @contextmanager
     def house(self, **options: bool) -> Iterator[House]:
         """Open settings, database and log for the length of a command; options as for `wiring.open_house`."""
+        if self._server is not None:
+            yield self._remote(*self._server)
+            return
         house = self._open_house(**options)
         if sys.stderr.isatty():
             house.store.session.tell_waiting(lambda: _tell_waiting(house))
@@ -55,6 +67,13 @@ class Session:
             yield house
         finally:
             house.close()
+
+    @staticmethod
+    def _remote(server: str, key_file: Path) -> House:
+        from smart_cron.faces.cli.remote.house import open_remote_house
+
+        # It has the parts that these commands ask for; the others say that they are not to be had.
+        return cast("House", open_remote_house(server, key_file))
 
     @property
     def actor(self) -> Actor:

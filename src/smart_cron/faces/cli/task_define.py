@@ -149,6 +149,8 @@ def _tell(name: str, changed: Mapping[str, tuple[Any, Any]], next_run_at: Any, *
 
 def _note_unreachable(house: House, definition: TaskDefinition, fields: Collection[str]) -> None:
     """Say of addresses, as soon as they are set, that nothing goes there as the settings are."""
+    if house.is_remote:
+        return
     for field in ADDRESSES:
         url = getattr(definition, field)
         if url and field in fields:
@@ -161,6 +163,8 @@ def _note_unreachable(house: House, definition: TaskDefinition, fields: Collecti
 
 def _note_unkept(house: House, definition: TaskDefinition) -> None:
     """Say of limits, as soon as they are set, which this machine may not be able to keep."""
+    if house.is_remote:
+        return
     from smart_cron.home import account_name, service_uid
 
     limits, owner = definition.limits, service_uid(house.config)

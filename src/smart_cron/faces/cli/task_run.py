@@ -12,7 +12,7 @@ import click
 from smart_cron.core.run import HELD_STATUSES, PENDING_STATUSES, UNSTARTED_STATUSES, Status
 from smart_cron.faces.cli.errors import INTERRUPTED, note
 from smart_cron.faces.cli.options import dry_run_option
-from smart_cron.faces.cli.output import Following, output_path
+from smart_cron.faces.cli.output import Following, output_path, print_copies
 from smart_cron.faces.cli.session import Session, pass_session
 from smart_cron.faces.cli.text import span
 
@@ -59,6 +59,8 @@ def require_can_wait(house: House, *, wait: bool) -> None:
     """Refuse, before anything is asked for, where nobody would start it: no master works, and we may not."""
     from smart_cron.home import require_owner
 
+    if house.is_remote:
+        return
     if wait and not house.master_is_running():
         require_owner(house.config)
 
@@ -91,6 +93,8 @@ def _wait_for(house: House, execution_id: int) -> Mapping[str, Any]:
         pass
     row = finder.look(execution_id)
     following.finish()
+    if not following.has_printed:
+        print_copies(row)
     return row
 
 

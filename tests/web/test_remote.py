@@ -1,0 +1,136 @@
+"""`smart-cron --server URL`: the same commands, asked of a dashboard."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.process.cli import Console
+from tests.web.api_callers import make_key
+from tests.web.conftest import Dashboard, House, housed, served
+from tests.web.visitors import add_users
+
+pytestmark = pytest.mark.slow
+Far = Callable[..., subprocess.CompletedProcess[bytes]]
+
+
+@pytest.fixture(scope="module")
+def served_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    with housed(tmp_path_factory.mktemp("home")) as house:
+        dashboard = served(house)
+        add_users(dashboard, ["viewer", "admin"])
+        house.start_master()
+        yield dashboard
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("jobs")
+    folder.chmod(0o755)
+    made = folder / "job.sh"
+    made.write_text('#!/bin/sh\necho "hello $1"; echo oops >&2; exit 3\n')
+    made.chmod(0o755)
+    return made
+
+
+@pytest.fixture(scope="module")
+def far(served_house: Dashboard, tmp_path_factory: pytest.TempPathFactory) -> Far:
+    """Call a command from a machine that has no home of its own."""
+    nowhere = Console(tmp_path_factory.mktemp("far") / "nothing")
+    keys = {role: _key_file(served_house.house, role, nowhere.home.parent) for role in ("viewer", "admin")}
+
+    def call(*words: str, role: str = "admin") -> subprocess.CompletedProcess[bytes]:
+        server = f"http://127.0.0.1:{served_house.port}"
+        return nowhere.call("--server", server, "--api-key-file", str(keys[role]), *words)
+
+    return call
+
+
+def _key_file(house: House, role: str, folder: Path) -> Path:
+    path = folder / f"{role}.key"
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as file:
+        file.write(make_key(house, role, role) + "\n")
+    return path
+
+
+def sure(done: subprocess.CompletedProcess[bytes]) -> str:
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
+
+
+def test_a_task_is_defined_changed_and_removed_from_afar(far: Far, served_house: Dashboard, script: Path) -> None:
+    assert "is defined" in sure(far("task", "add", "one", "--script", str(script), "--schedule", "@daily"))
+    sure(far("task", "edit", "one", "--priority", "2", "--memory-mb", "64", "--env", "SHOP=eu"))
+    here = json.loads(served_house.house.sure("task", "show", "one", "--json"))
+    assert (here["priority"], here["max_memory_mb"], here["environment"]) == (2, 64, {"SHOP": "eu"})
+    assert json.loads(sure(far("task", "show", "one", "--json"))) == here
+    assert "is disabled" in sure(far("task", "disable", "one"))
+    assert "disabled" in sure(far("task", "list"))
+    sure(far("task", "remove", "one", "--yes"))
+    gone = far("task", "show", "one")
+    assert (gone.returncode, b"there is no task 'one'" in gone.stderr) == (1, True)
+
+
+def test_a_run_from_afar_is_waited_for_and_prints_what_it_printed(far: Far, script: Path) -> None:
+    sure(far("task", "add", "two", "--script", str(script), "--schedule", "@daily"))
+
+    done = far("task", "run", "two", "--wait", "--", "world")
+
+    assert (done.returncode, done.stdout) == (3, b"hello world\n")
+    assert done.stderr.startswith(b"oops\n")
+    listed = json.loads(sure(far("run", "list", "--task", "two", "--json")))
+    assert [(row["status"], row["exit_code"]) for row in listed] == [("failed", 3)]
+    assert "Exit code 3" in sure(far("run", "show", str(listed[0]["id"])))
+    assert far("run", "kill", str(listed[0]["id"])).returncode == 1
+
+
+def test_faults_of_a_task_are_told_as_on_the_machine(far: Far) -> None:
+    done = far("task", "add", "three", "--script", "relative", "--schedule", "0 0 30 2 *")
+
+    assert done.returncode == 1
+    assert b"2 problems" in done.stderr
+
+
+def test_a_role_bounds_what_is_done_from_afar(far: Far) -> None:
+    done = far("task", "add", "four", "--command", "id", "--schedule", "@daily", role="viewer")
+
+    assert (done.returncode, b"needs the role editor" in done.stderr) == (1, True)
+
+
+def test_what_only_the_machine_can_do_is_refused(far: Far) -> None:
+    for words in (("config", "show"), ("node", "list"), ("master",), ("db", "check"), ("why", "two")):
+        done = far(*words)
+        assert (done.returncode, b"on the machine itself" in done.stderr) == (1, True), (words, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("server", "said"),
+    [
+        ("http://cron.example.org", "could be read on the way"),
+        ("ftp://127.0.0.1", "is no address"),
+        ("http://127.0.0.1:1", "does not answer"),
+        ("http://user:pass@127.0.0.1", "is no address"),
+    ],
+)
+def test_a_server_that_cannot_be_asked_is_told(tmp_path: Path, server: str, said: str) -> None:
+    key = tmp_path / "key"
+    key.write_text("x" * 60)
+    key.chmod(0o600)
+
+    done = Console(tmp_path / "home").call("--server", server, "--api-key-file", str(key), "task", "list")
+
+    assert (done.returncode, said in done.stderr.decode()) == (1, True), done.stderr
+
+
+def test_a_key_that_others_could_read_is_refused(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("x" * 60)
+    key.chmod(0o644)
+
+    done = Console(tmp_path / "home").call("--server", "http://127.0.0.1:1", "--api-key-file", str(key), "task", "list")
+
+    assert (done.returncode, b"open to others" in done.stderr) == (1, True)

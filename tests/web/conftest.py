@@ -28,7 +28,8 @@ class House(Console):
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**super().environment, **{f"SMART_CRON_{name}": value for name, value in self.settings.items()}}
+        given = {"WEB__LOGINS_PER_MINUTE_AND_ADDRESS": "100000", **self.settings}
+        return {**super().environment, **{f"SMART_CRON_{name}": value for name, value in given.items()}}
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,21 @@ class WebConfig(Section):
     shortest_password: int = Field(default=12, ge=8, le=64)
     # Whether nobody may use the dashboard without a second factor.
     require_second_factor: bool = False
+    # Names a function 'package.module:function' that is asked after each right password; docs/dashboard.md shows one.
+    login_check: str = ""
+    # So many wrong passwords for a name from an address lock both together for so long.
+    failures_until_locked: int = Field(default=8, ge=3, le=100)
+    locked_minutes: int = Field(default=15, ge=1, le=1440)
+    # Beyond it a name is open only to browsers that it was logged in with before.
+    login_failures_per_hour: int = Field(default=100, ge=10, le=100_000)
+    logins_per_minute_and_address: int = Field(default=30, ge=1, le=100_000)
+    second_factors_per_minute: int = Field(default=5, ge=1, le=100)
+    # Each of these for one user.
+    runs_per_minute: int = Field(default=60, ge=1, le=100_000)
+    searches_per_minute: int = Field(default=120, ge=1, le=100_000)
+    channel_tests_per_minute: int = Field(default=6, ge=1, le=1000)
+    api_calls_per_minute: int = Field(default=600, ge=1, le=1_000_000)
+    api_calls_per_minute_and_address: int = Field(default=1200, ge=1, le=1_000_000)
     pings_per_minute: int = Field(default=60, ge=1, le=100_000)
     pings_per_minute_and_address: int = Field(default=600, ge=1, le=1_000_000)
 
@@ -52,6 +67,13 @@ class WebConfig(Section):
         if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+/?", prefix) or "/." in prefix:
             raise ValueError(f"'{prefix}' is no path such as /modules/smart-cron/dashboard")
         return prefix.rstrip("/")
+
+    @field_validator("login_check")
+    @classmethod
+    def _function(cls, name: str) -> str:
+        if name and not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", name, re.ASCII):
+            raise ValueError(f"'{name}' does not name a function; write it like package.module:function")
+        return name
 
     @field_validator("metrics_key_file")
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -40,3 +41,21 @@ class Person:
     def is_near(self, group: str | None) -> bool:
         """Whether tasks of this group are any business of theirs."""
         return self.groups is None or (group or "") in self.groups
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A user as admins see them; `sessions` is how many browsers are logged in."""
+
+    person: Person
+    is_active: bool
+    needs_second_factor: bool
+    has_second_factor: bool
+    made_at: datetime | None
+    last_login_at: datetime | None
+    sessions: int = 0
+
+    @property
+    def is_working_admin(self) -> bool:
+        """Whether this one can mend what others cannot."""
+        return self.is_active and self.person.may(Role.ADMIN)

@@ -39,6 +39,7 @@ READING = {
     "audit verify",
     "task diff",
     "backup list",
+    "user list",
 }
 CHANGING = {
     "init",
@@ -76,8 +77,15 @@ CHANGING = {
     "backup verify",
     "backup restore",
     "backup prune",
+    "user add",
+    "user passwd",
+    "user disable",
+    "user enable",
+    "user role",
+    "user groups",
+    "user reset-mfa",
 }
-OTHERS = {"completion", "dashboard", "service task-runner"}
+OTHERS = {"completion", "dashboard", "up", "service task-runner"}
 
 
 def _walk(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command, str]]:

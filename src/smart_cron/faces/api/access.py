@@ -14,6 +14,7 @@ from ninja.security import APIKeyCookie, HttpBearer
 from smart_cron.core.audit import Actor, Source
 from smart_cron.core.people import Person, Role
 from smart_cron.faces.web.premises import premises_of
+from smart_cron.faces.web.second_factors import lacks_second_factor
 from smart_cron.store.people.keys import KeyBook
 from smart_cron.store.people.models import User
 
@@ -49,7 +50,10 @@ class SessionAuth(APIKeyCookie):
         """Return who is logged in."""
         if key is None:
             return None
-        return request.user.person if isinstance(request.user, User) else None
+        user = request.user
+        if not isinstance(user, User) or lacks_second_factor(user, premises_of(request).config):
+            return None
+        return user.person
 
 
 def needs(role: Role) -> Callable[[_F], _F]:

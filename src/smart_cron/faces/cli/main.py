@@ -17,6 +17,7 @@ from smart_cron.faces.cli.session import Session, pass_session
 COMMANDS = {
     "init": ("init:init", "Prepare folders, settings and database."),
     "demo": ("demo:demo", "Run a crontab of example scripts and show what becomes of them."),
+    "up": ("up:up", "Run scheduler and dashboard together, until SIGTERM or Ctrl-C."),
     "master": ("master:master", "Plan, start and record what is due, until SIGTERM or Ctrl-C."),
     "dashboard": ("dashboard:dashboard", "Serve the dashboard and what others ask over HTTP, until SIGTERM or Ctrl-C."),
     "user": ("user:user", "Say who may log in to the dashboard."),

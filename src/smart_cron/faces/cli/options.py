@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,8 +16,23 @@ else:
     # Generic only in newer releases of click than we ask for.
     Kind = click.ParamType
 
+Command = TypeVar("Command", bound=Callable[..., Any])
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+
+
+def listening_options(command: Command) -> Command:
+    """Add the options of what listens."""
+    for option in (
+        click.option(
+            "--behind-proxy", is_flag=True, help="Believe the proxies of web.trusted_proxies who the client is."
+        ),
+        click.option("--port", type=click.IntRange(0, 65_535), help="Port, 0 for any that is free [default: 8765]."),
+        click.option("--host", help="Address to listen on [default: 127.0.0.1, this machine alone]."),
+    ):
+        command = option(command)
+    return command
+
 
 NOTHING = object()  # an option's `none`: an empty column, as against an option that was not given
 

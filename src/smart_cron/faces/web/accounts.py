@@ -5,8 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from django.contrib.auth import authenticate
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+
+from smart_cron.faces.web.answers import too_many
+from smart_cron.faces.web.known_browsers import is_known
+from smart_cron.faces.web.limits import TooManyError, neighbourhood
+from smart_cron.faces.web.premises import premises_of
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -24,15 +30,35 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send none: who must know of a login reads the audit log."""
 
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Refuse a name that failed too often, from everywhere together, but to browsers that it was logged in with.
+
+        So guessing from ten thousand addresses gets nowhere, and locks nobody out (SECURITY 10). Names that nobody has
+        are treated alike.
+        """
+        name = str(credentials.get("username") or "")
+        if is_known(request, name):
+            return
+        if wait := premises_of(request).limits.spent_seconds("login failures", name):
+            raise TooManyError(wait)
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> AbstractBaseUser | None:
+        """Return whose name and password these are. Who is disabled hears what anybody hears who is wrong."""
+        self.pre_authenticate(request, **credentials)
+        return authenticate(request, **credentials)
+
 
 def client_address(request: HttpRequest) -> str:
     """Return the client's address as the server knows it, never by a header of the client's own."""
     return str(request.META.get("REMOTE_ADDR", ""))
 
 
+def client_network(request: HttpRequest) -> str:
+    """Return the address by which failures are counted: an IPv6 client has as many as it likes of its network."""
+    return neighbourhood(client_address(request)).partition("/")[0]
+
+
 def locked_out(request: HttpRequest, response: HttpResponse | None = None, credentials: object = None) -> HttpResponse:
     """Return the page that says when to try again."""
     del response, credentials
-    answer = render(request, "account/locked.html", status=429)
-    answer["Retry-After"] = "900"
-    return answer
+    return too_many(request, premises_of(request).config.web.locked_minutes * 60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 
 from django.http import HttpRequest, HttpResponse
@@ -66,6 +67,16 @@ def away(request: HttpRequest) -> HttpResponse:
     static = f"{premises_of(request).config.web.path_prefix}/static/"
     page = render_to_string("away.html", {"static": static, "version": __version__})
     return HttpResponse(page, status=503, headers={"Retry-After": "5"})
+
+
+def too_many(request: HttpRequest, wait_seconds: float) -> HttpResponse:
+    """Return the answer for what was asked too often: when it may be asked again."""
+    wait = max(1, math.ceil(wait_seconds))
+    if request.headers.get("HX-Request") or getattr(request, "user", None) is None:
+        return plain(f"Too many tries: again in {wait} s.", 429, Retry_After=str(wait))
+    answer = render(request, "account/locked.html", {"wait": wait}, status=429)
+    answer["Retry-After"] = str(wait)
+    return answer
 
 
 def _answer(request: HttpRequest | None, words: str, status: int) -> HttpResponse:

@@ -8,11 +8,12 @@ from smart_cron.engine.clock import SystemClock
 from smart_cron.faces.web.desk import Desk
 from smart_cron.faces.web.gate import Gate
 from smart_cron.faces.web.keys import own_key
-from smart_cron.faces.web.limits import RateLimit
+from smart_cron.faces.web.limits import Limits, rules_of
 from smart_cron.faces.web.metrics import key_path
 from smart_cron.faces.web.premises import Premises
 from smart_cron.faces.web.pulse import Pulse
 from smart_cron.store.gateway import Store
+from smart_cron.store.rate_limits import RateLimitRows
 
 CLERKS = 4
 # Django's own code holds Python's lock most of the time: more would only be more connections.
@@ -31,13 +32,18 @@ def open_premises(config: Config, store: Store, log: Log) -> Premises:
         desk=Desk("desk", clerks=CLERKS, most_waiting=MOST_WAITING),
         pages=Desk("pages", clerks=PAGE_CLERKS, most_waiting=MOST_WAITING),
         pulse=Pulse(store, Desk("pulse", clerks=2, most_waiting=4)),
-        pings_by_key=RateLimit(config.web.pings_per_minute),
-        pings_by_address=RateLimit(config.web.pings_per_minute_and_address),
+        limits=Limits(RateLimitRows(store.session), rules_of(config.web)),
     )
 
 
 def application(premises: Premises) -> Gate:
     """Return the application; Django must be set up."""
+    from smart_cron.faces.web.backends import found_check
     from smart_cron.faces.web.routing import Routing
+    from smart_cron.faces.web.watching import watch
 
+    watch()
+    if premises.config.web.login_check:
+        # A name that names nothing is told at the start, and not at the first login.
+        found_check(premises.config.web.login_check)
     return Gate(Routing(premises), premises)

@@ -36,6 +36,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "smart_cron.faces.web.sessions.SessionAgeMiddleware",
+    "smart_cron.faces.web.known_browsers.KnownBrowserMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "smart_cron.faces.web.guard.GuardMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -43,8 +44,14 @@ MIDDLEWARE = [
 HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 # Absolute; how long somebody may do nothing is `sessions.IDLE`.
 LONGEST_SESSION = timedelta(days=14)
+# What Django's own check of a deployment finds, and why it is meant.
+SILENCED = (
+    ("security.W002", "the gate sets X-Frame-Options, and the content policy frame-ancestors, on every answer"),
+    ("security.W008", "the server speaks no TLS; redirecting to it is the proxy's task"),
+    ("security.W005", "other names below ours are other people's: strict transport is not demanded of them"),
+    ("security.W021", "likewise: whether a name is on the browsers' list is its owner's decision"),
+)
 FRESH_LOGIN = timedelta(minutes=10)
-FAILURES, LOCKED_FOR = 8, timedelta(minutes=15)
 
 
 def application_settings(config: Config, *, is_secure: bool) -> dict[str, Any]:
@@ -59,7 +66,7 @@ def application_settings(config: Config, *, is_secure: bool) -> dict[str, Any]:
         **_login(config),
         **_cookies(config, is_secure=is_secure),
         **_content_policy(),
-        **_lockout(),
+        **_lockout(config),
     }
 
 
@@ -86,7 +93,7 @@ def _login(config: Config) -> dict[str, Any]:
         "AUTH_USER_MODEL": "smart_cron_people.User",
         "AUTHENTICATION_BACKENDS": [
             "axes.backends.AxesStandaloneBackend",
-            "allauth.account.auth_backends.AuthenticationBackend",
+            "smart_cron.faces.web.backends.Passwords",
         ],
         "PASSWORD_HASHERS": HASHERS,
         "AUTH_PASSWORD_VALIDATORS": [
@@ -115,13 +122,20 @@ def _login(config: Config) -> dict[str, Any]:
         "ACCOUNT_REAUTHENTICATION_REQUIRED": True,
         "ACCOUNT_USER_MODEL_USERNAME_FIELD": "username",
         "ACCOUNT_USER_MODEL_EMAIL_FIELD": "email",
-        # Names of our own here would lock somebody out who only mistyped; axes keeps count over restarts.
-        "ACCOUNT_RATE_LIMITS": {"login_failed": False},
+        # allauth's forget at each restart, and lock a name out for everybody; `limits` and axes do neither.
+        "ACCOUNT_RATE_LIMITS": False,
         "MFA_ADAPTER": "allauth.mfa.adapter.DefaultMFAAdapter",
         "MFA_SUPPORTED_TYPES": ["totp", "webauthn", "recovery_codes"],
         "MFA_PASSKEY_LOGIN_ENABLED": True,
         "MFA_TOTP_ISSUER": "Smart Cron",
-        "MFA_TOTP_TOLERANCE": 1,
+        # A code lasts as long as it is shown: 30 s.
+        "MFA_TOTP_TOLERANCE": 0,
+        "MFA_RECOVERY_CODES_SHOW_ONCE": True,
+        "MFA_FORMS": {
+            "authenticate": "smart_cron.faces.web.second_factors.AuthenticateForm",
+            "reauthenticate": "smart_cron.faces.web.second_factors.ReauthenticateForm",
+            "activate_totp": "smart_cron.faces.web.second_factors.ActivateForm",
+        },
         "USERSESSIONS_TRACK_ACTIVITY": False,
         "SESSION_COOKIE_AGE": int(LONGEST_SESSION.total_seconds()),
     }
@@ -149,6 +163,7 @@ def _cookies(config: Config, *, is_secure: bool) -> dict[str, Any]:
         "SECURE_HSTS_SECONDS": 31_536_000 if is_secure else 0,
         "SECURE_PROXY_SSL_HEADER": None,
         "X_FRAME_OPTIONS": "DENY",
+        "SILENCED_SYSTEM_CHECKS": [name for name, _ in SILENCED],
         "FORCE_SCRIPT_NAME": config.web.path_prefix or None,
     }
 
@@ -174,19 +189,18 @@ def _content_policy() -> dict[str, Any]:
     }
 
 
-def _lockout() -> dict[str, Any]:
-    """By name and address together, and by address alone: a stranger elsewhere cannot lock anybody out for good."""
+def _lockout(config: Config) -> dict[str, Any]:
+    """By name and address together: a stranger elsewhere locks nobody out. `accounts` bounds a name as a whole."""
     return {
-        "AXES_FAILURE_LIMIT": FAILURES,
-        "AXES_COOLOFF_TIME": LOCKED_FOR,
+        "AXES_FAILURE_LIMIT": config.web.failures_until_locked,
+        "AXES_COOLOFF_TIME": timedelta(minutes=config.web.locked_minutes),
         "AXES_LOCKOUT_PARAMETERS": [["username", "ip_address"]],
         "AXES_RESET_ON_SUCCESS": True,
         "AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT": False,
         "AXES_ENABLE_ACCESS_FAILURE_LOG": False,
         "AXES_DISABLE_ACCESS_LOG": True,
         "AXES_USERNAME_FORM_FIELD": "login",
-        "AXES_CLIENT_IP_CALLABLE": "smart_cron.faces.web.accounts.client_address",
+        "AXES_CLIENT_IP_CALLABLE": "smart_cron.faces.web.accounts.client_network",
         "AXES_LOCKOUT_CALLABLE": "smart_cron.faces.web.accounts.locked_out",
         "AXES_VERBOSE": False,
-        "SILENCED_SYSTEM_CHECKS": [],
     }

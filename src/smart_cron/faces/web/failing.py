@@ -15,8 +15,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from smart_cron.core.errors import DatabaseError
-from smart_cron.faces.web.answers import away, bad_request, plain, unusable
+from smart_cron.faces.web.answers import away, bad_request, plain, too_many, unusable
 from smart_cron.faces.web.asked import UnusableError
+from smart_cron.faces.web.limits import TooManyError
 from smart_cron.faces.web.premises import premises_of
 
 _FRAMES = 5
@@ -55,6 +56,8 @@ class FailingMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Write it down under a number and tell the number alone (SECURITY 34)."""
+        if isinstance(exception, TooManyError):
+            return too_many(request, exception.wait_seconds)
         # Django's own words for what a view does not show have answers of ours.
         return None if isinstance(exception, Http404 | PermissionDenied) else failed(request, exception)
 
@@ -79,5 +82,5 @@ def failed(request: HttpRequest, exception: BaseException) -> HttpResponse:
 
 
 def masked(path: str) -> str:
-    """Return a path for the log: the key of a ping is a secret."""
-    return re.sub(r"^(.*/ping/)[^/]+", r"\1***", path)[:500]
+    """Return a path for the log: the key of a ping is a secret, and so is a set-up link's token."""
+    return re.sub(r"^(.*/(?:ping|setup)/)[^/]+", r"\1***", path)[:500]

@@ -14,8 +14,11 @@ from django.urls import path, reverse
 
 from smart_cron.core.audit import Actor, Source
 from smart_cron.core.people import Person, Role
-from smart_cron.faces.web.answers import forbidden, not_found
+from smart_cron.faces.web.answers import forbidden, not_found, too_many
+from smart_cron.faces.web.fresh import is_fresh, to_fresh_login
+from smart_cron.faces.web.limits import neighbourhood
 from smart_cron.faces.web.premises import premises_of
+from smart_cron.faces.web.second_factors import OPEN_WITHOUT, lacks_second_factor
 
 if TYPE_CHECKING:
     from django.urls import URLPattern
@@ -27,7 +30,11 @@ _MARK = "smart_cron_route"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One address. `see` is who may GET it and `change` who may POST to it; None: nobody, ANYBODY: without a login."""
+    """One address. `see` is who may GET it and `change` who may POST to it; None: nobody, ANYBODY: without a login.
+
+    `fresh`: only shortly after a login, which is else asked for again. `limit` names how often each user, or each
+    address where nobody is logged in, may come; GET counts where nothing is changed here at all.
+    """
 
     path: str
     view: View
@@ -36,6 +43,8 @@ class Route:
     change: Role | str | None = None
     # Of the API, whose own operations say who may use them by which method.
     judges_itself: bool = False
+    fresh: bool = False
+    limit: str = ""
 
     @property
     def methods(self) -> list[str]:
@@ -60,7 +69,8 @@ def marked(route: Route) -> View:
 
     @wraps(route.view)
     def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        return route.view(request, *args, **kwargs)
+        # Here and not before the view: a change that waited for a fresh login comes here a second time.
+        return refusal(request, route) or route.view(request, *args, **kwargs)
 
     setattr(view, _MARK, route)
     return view
@@ -88,19 +98,40 @@ class GuardMiddleware:
             return None
         if request.method not in route.methods:
             return HttpResponseNotAllowed(route.methods)
-        needed = route.needed(request.method or "GET")
-        return None if needed == ANYBODY else self._judge(request, needed)
+        return _over_limit(request, route)
 
-    def _judge(self, request: HttpRequest, needed: Role | str | None) -> HttpResponseBase | None:
-        if not request.user.is_authenticated:
-            return _to_login(request)
-        person = person_of(request)
-        if needed is None or not person.may(Role(needed)):
-            premises_of(request).log.warning(
-                "Request denied", user=person.name, role=str(person.role), method=request.method, path=request.path
-            )
-            return forbidden(request)
+
+def _over_limit(request: HttpRequest, route: Route) -> HttpResponseBase | None:
+    if not route.limit or (route.change and request.method in SAFE):
         return None
+    who = f"user {request.user.pk}" if request.user.is_authenticated else neighbourhood(request.META["REMOTE_ADDR"])
+    wait = premises_of(request).limits.wait_seconds(route.limit, who)
+    return too_many(request, wait) if wait else None
+
+
+def refusal(request: HttpRequest, route: Route) -> HttpResponseBase | None:
+    """Return why this route is not for whoever asks, or None."""
+    needed = route.needed(request.method or "GET")
+    if needed == ANYBODY or route.judges_itself:
+        return None
+    if not request.user.is_authenticated:
+        return _to_login(request)
+    if needed is None or not person_of(request).may(Role(needed)):
+        return _denied(request)
+    if route.name not in OPEN_WITHOUT and lacks_second_factor(request.user, premises_of(request).config):
+        return _to(request, reverse("mfa_index"))
+    return to_fresh_login(request) if route.fresh and not is_fresh(request) else None
+
+
+def _denied(request: HttpRequest) -> HttpResponse:
+    """Refuse, and write it down (SECURITY 2, 31)."""
+    premises, person = premises_of(request), person_of(request)
+    premises.log.warning(
+        "Request denied", user=person.name, role=str(person.role), method=request.method, path=request.path
+    )
+    told = {"method": request.method, "path": request.path[:200], "role": str(person.role)}
+    premises.store.audit.note("deny", actor=actor_of(request), entity=("user", person.id, person.name), new=told)
+    return forbidden(request)
 
 
 def person_of(request: HttpRequest) -> Person:
@@ -125,3 +156,9 @@ def _to_login(request: HttpRequest) -> HttpResponseBase:
         # A redirect would put the login form into the part.
         return HttpResponse(status=401, headers={"HX-Redirect": reverse("account_login")})
     return redirect_to_login(request.get_full_path())
+
+
+def _to(request: HttpRequest, url: str) -> HttpResponse:
+    if is_partial(request):
+        return HttpResponse(status=403, headers={"HX-Redirect": url})
+    return HttpResponse(status=302, headers={"Location": url})

@@ -1,33 +1,112 @@
-"""How often the same one may ask: a bucket for each, that fills again as time goes by."""
+"""How often the same one may ask, by kinds of questions; counted over restarts and by all servers together.
+
+Whoever is refused is remembered here until the window is over: a flood costs the database no more than what is allowed.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-# As many are remembered; whoever asked longest ago is forgotten first, and starts with a full bucket.
+from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
+from limits.strategies import FixedWindowRateLimiter
+
+from smart_cron.config.web import WebConfig
+from smart_cron.core.errors import SmartCronError
+
+if TYPE_CHECKING:
+    from smart_cron.store.rate_limits import RateLimitRows
+
+# As many are remembered as refused; whoever was refused longest ago is asked for in the database again.
 MOST_REMEMBERED = 50_000
 
 
-class RateLimit:
-    """So many a minute for each name. In memory: a restart forgives everybody."""
+class TooManyError(SmartCronError):
+    """Asked too often; `wait_seconds` says when it may be asked again."""
 
-    def __init__(self, per_minute: int, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most, self._clock = float(per_minute), clock
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+    def __init__(self, wait_seconds: float) -> None:
+        super().__init__(f"that was asked too often; it is possible again in {wait_seconds:.0f} s.")
+        self.wait_seconds = wait_seconds
 
-    def wait_seconds(self, name: str) -> float:
-        """Take one and return 0, or return after how many seconds there is one again."""
-        now = self._clock()
-        left, at = self._buckets.pop(name, (self._most, now))
-        left = min(self._most, left + (now - at) * self._most / 60)
-        allowed = left >= 1
-        self._buckets[name] = (left - 1 if allowed else left, now)
-        if len(self._buckets) > MOST_REMEMBERED:
-            self._buckets.popitem(last=False)
-        return 0.0 if allowed else (1 - left) * 60 / self._most
+
+def rules_of(web: WebConfig) -> Mapping[str, RateLimitItem]:
+    """Return what may be asked how often, by kind."""
+    return {
+        "logins": RateLimitItemPerMinute(web.logins_per_minute_and_address),
+        "login failures": RateLimitItemPerHour(web.login_failures_per_hour),
+        "lockouts told": RateLimitItemPerHour(1),
+        "second factors": RateLimitItemPerMinute(web.second_factors_per_minute),
+        "runs": RateLimitItemPerMinute(web.runs_per_minute),
+        "searches": RateLimitItemPerMinute(web.searches_per_minute),
+        "channel tests": RateLimitItemPerMinute(web.channel_tests_per_minute),
+        "api": RateLimitItemPerMinute(web.api_calls_per_minute),
+        "api by address": RateLimitItemPerMinute(web.api_calls_per_minute_and_address),
+        "pings": RateLimitItemPerMinute(web.pings_per_minute),
+        "pings by address": RateLimitItemPerMinute(web.pings_per_minute_and_address),
+    }
+
+
+class Limits:
+    """Asks the database, and no more than it must."""
+
+    def __init__(
+        self,
+        rows: RateLimitRows,
+        rules: Mapping[str, RateLimitItem],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._rows, self._rules, self._clock = rows, rules, clock
+        self._limiter = FixedWindowRateLimiter(rows)
+        self._refused: OrderedDict[str, float] = OrderedDict()
+
+    def wait_seconds(self, kind: str, who: str) -> float:
+        """Count one and return 0, or return after how many seconds there is one again. Raise DatabaseError."""
+        return self._wait(kind, who, self._limiter.hit)
+
+    def spent_seconds(self, kind: str, who: str) -> float:
+        """Return how long there is none left, counting nothing; 0 where there is one."""
+        return self._wait(kind, who, self._limiter.test)
+
+    def require(self, kind: str, who: str) -> None:
+        """Count one. Raise TooManyError where there is none left."""
+        if wait := self.wait_seconds(kind, who):
+            raise TooManyError(wait)
+
+    def forget(self, kind: str, who: str) -> None:
+        """Let this one begin anew."""
+        rule, name = self._rules[kind], _name(who)
+        self._rows.clear(rule.key_for(kind, name))
+        self._refused.pop(rule.key_for(kind, name), None)
+
+    def left(self, kind: str, who: str) -> tuple[int, int, float]:
+        """Return how many are allowed in a window, how many are left, and when it ends in seconds from now."""
+        rule, name = self._rules[kind], _name(who)
+        key = rule.key_for(kind, name)
+        return rule.amount, max(0, rule.amount - self._rows.get(key)), self._rows.seconds_left(key)
+
+    def _wait(self, kind: str, who: str, ask: Callable[..., bool]) -> float:
+        rule, name = self._rules[kind], _name(who)
+        key = rule.key_for(kind, name)
+        until = self._refused.get(key, 0.0)
+        if until > self._clock():
+            return until - self._clock()
+        if ask(rule, kind, name):
+            return 0.0
+        wait = max(1.0, self._rows.seconds_left(key))
+        self._refused[key] = self._clock() + wait
+        if len(self._refused) > MOST_REMEMBERED:
+            self._refused.popitem(last=False)
+        return wait
+
+
+def _name(who: str) -> str:
+    """Names are what others typed, or keys of pings: the table holds neither, and of any length."""
+    return hashlib.sha256(who.encode("utf-8", "surrogateescape")).hexdigest()[:40]
 
 
 def neighbourhood(address: str) -> str:

@@ -12,6 +12,7 @@ from django.utils.crypto import constant_time_compare
 
 from smart_cron.config import Config
 from smart_cron.core.people import Person
+from smart_cron.faces.web.second_factors import lacks_second_factor
 from smart_cron.faces.web.sessions import is_over
 from smart_cron.store.people.models import User
 
@@ -29,4 +30,4 @@ def login_of(cookies: Mapping[str, str], config: Config) -> Person | None:
     user = User.objects.filter(pk=session.get(SESSION_KEY), is_active=True).first()
     if user is None or not constant_time_compare(session.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash()):
         return None
-    return user.person
+    return None if lacks_second_factor(user, config) else user.person

@@ -6,7 +6,6 @@ key is the login. Whoever guesses keys gets the answer of any address that is no
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable
 
@@ -18,7 +17,7 @@ from smart_cron.core.errors import DatabaseError
 from smart_cron.core.ping import Ping, cleaned_words
 from smart_cron.faces.web.answers import not_found, plain, unavailable
 from smart_cron.faces.web.desk import DeskBusyError
-from smart_cron.faces.web.limits import neighbourhood
+from smart_cron.faces.web.limits import TooManyError, neighbourhood
 from smart_cron.faces.web.premises import Premises, premises_of
 
 WITHIN_SECONDS = 8.0
@@ -32,26 +31,26 @@ async def ping(request: HttpRequest, key: str, signal: str = "") -> HttpResponse
     said = _said(signal, request.body)
     if said is None:
         return not_found()
-    wait = _wait_seconds(premises, key, request.META.get("REMOTE_ADDR") or "")
-    if wait:
-        return plain("Too many pings.", 429, Retry_After=str(math.ceil(wait)))
+    address = neighbourhood(request.META.get("REMOTE_ADDR") or "")
     try:
-        is_known = await premises.desk.ask(_recording(premises, key, said), within_seconds=WITHIN_SECONDS)
+        is_known = await premises.desk.ask(_recording(premises, key, said, address), within_seconds=WITHIN_SECONDS)
+    except TooManyError as refused:
+        return plain("Too many pings.", 429, Retry_After=str(math.ceil(refused.wait_seconds)))
     except (DatabaseError, DeskBusyError, TimeoutError) as error:
         premises.log.warning("Ping was not taken", reason=f"{type(error).__name__}: {error}"[:500])
         return unavailable()
     return plain("ok") if is_known else not_found()
 
 
-def _recording(premises: Premises, key: str, said: Ping) -> Callable[[], bool]:
-    return lambda: premises.store.pings.record(key, said)
-
-
-def _wait_seconds(premises: Premises, key: str, address: str) -> float:
+def _recording(premises: Premises, key: str, said: Ping, address: str) -> Callable[[], bool]:
     """Known and unknown keys are bounded alike: the answer must not tell them apart."""
-    by_address = premises.pings_by_address.wait_seconds(neighbourhood(address))
-    # The table of keys in memory holds none.
-    return by_address or premises.pings_by_key.wait_seconds(hashlib.sha256(key.encode("utf-8", "replace")).hexdigest())
+
+    def record() -> bool:
+        premises.limits.require("pings by address", address)
+        premises.limits.require("pings", key)
+        return premises.store.pings.record(key, said)
+
+    return record
 
 
 def _said(signal: str, body: bytes) -> Ping | None:

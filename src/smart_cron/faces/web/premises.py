@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from smart_cron.config import Config
 from smart_cron.core.ports import Clock, Log
 from smart_cron.faces.web.desk import Desk
-from smart_cron.faces.web.limits import RateLimit
+from smart_cron.faces.web.limits import Limits
 from smart_cron.faces.web.memo import Memo
 from smart_cron.store.gateway import Store
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from smart_cron.faces.web.pulse import Pulse
+    from smart_cron.store.people.book import PeopleBook
 
 # Under this key of the ASGI scope.
 SCOPE_KEY = "smart_cron.premises"
@@ -35,9 +36,16 @@ class Premises:
     desk: Desk
     pages: Desk
     pulse: Pulse
-    pings_by_key: RateLimit
-    pings_by_address: RateLimit
+    limits: Limits
     memo: Memo = field(default_factory=Memo)
+
+
+def people_of(premises: Premises) -> PeopleBook:
+    """Return the book of who may log in."""
+    # Late: models are there once Django is set up.
+    from smart_cron.store.people.book import PeopleBook
+
+    return PeopleBook(premises.store.session, premises.store.audit)
 
 
 def premises_of(request: HttpRequest) -> Premises:

@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -27,9 +28,14 @@ LISTENING_SECONDS, AGAIN_SECONDS = 60.0, 5.0
 class Server(uvicorn.Server):
     """uvicorn, ending by a signal as by a wish: with exit code 0. *on_ready* is called once signals are heard."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], object]) -> None:
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], object], on_signal: Callable[[], object]) -> None:
         super().__init__(config)
-        self._on_ready = on_ready
+        self._on_ready, self._on_signal = on_ready, on_signal
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End, and tell who has to end beside us."""
+        self._on_signal()
+        super().handle_exit(sig, frame)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -62,9 +68,14 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 
 def serve(
-    gate: Gate, opened: socket.socket, *, trusted_proxies: tuple[str, ...], on_ready: Callable[[], object]
+    gate: Gate,
+    opened: socket.socket,
+    *,
+    trusted_proxies: tuple[str, ...],
+    on_ready: Callable[[], object],
+    on_signal: Callable[[], object] = lambda: None,
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C; *on_ready* is called when it does.
+    """Serve until SIGTERM or Ctrl-C; *on_ready* is called when it does, *on_signal* when it is told to end.
 
     Forwarded headers count from these proxies alone, from none where there are none. The client's own word for its
     address would else set the rate limits and the audit (SECURITY 11).
@@ -86,7 +97,7 @@ def serve(
         h11_max_incomplete_event_size=LONGEST_HEAD_BYTES,
         backlog=BACKLOG,
     )
-    Server(config, on_ready).run(sockets=[opened])
+    Server(config, on_ready, on_signal).run(sockets=[opened])
 
 
 def _allow_many_connections() -> None:

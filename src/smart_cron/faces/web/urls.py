@@ -8,7 +8,7 @@ from smart_cron.faces.api.application import api_patterns
 from smart_cron.faces.web.guard import Route, url_patterns
 from smart_cron.faces.web.health import healthz, readyz
 from smart_cron.faces.web.metrics import metrics
-from smart_cron.faces.web.pages import alert, alert_change, alerts, home, login, logs, run, runs
+from smart_cron.faces.web.pages import alert, alert_change, alerts, home, login, logs, own_sessions, run, runs, setup
 from smart_cron.faces.web.pings import ping
 
 PAGES: tuple[Route, ...] = (
@@ -20,6 +20,8 @@ PAGES: tuple[Route, ...] = (
     *run.ROUTES,
     *runs.ROUTES,
     *login.ROUTES,
+    *own_sessions.ROUTES,
+    *setup.ROUTES,
 )
 
 urlpatterns = [

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import datetime
 from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
+from django.utils.crypto import salted_hmac
 
 from smart_cron.core.people import Person, Role
 from smart_cron.store.fields import BigInt, Instant, LongText, Varchar
@@ -41,6 +43,8 @@ class User(AbstractBaseUser):
     # Whether they must have a second factor before they see anything.
     needs_second_factor: bool = models.BooleanField(default=False)  # type: ignore[assignment]
     date_joined = Instant(auto_now_add=True)
+    # Goes up when all sessions are to end, those among them that nobody has counted.
+    session_epoch: int = models.IntegerField(default=0, db_default=0)  # type: ignore[assignment]
 
     USERNAME_FIELD = "username"
     EMAIL_FIELD = "email"
@@ -52,6 +56,15 @@ class User(AbstractBaseUser):
 
     def __str__(self) -> str:
         return str(self.username)
+
+    def get_session_auth_hash(self) -> str:
+        """Return what a session must carry to be this user's: another password, or another epoch, ends all of them."""
+        kept = f"{self.password}:{self.session_epoch}"
+        return str(salted_hmac("smart_cron.sessions", kept, algorithm="sha256").hexdigest())
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        """Return none: there are no older keys that sessions were signed with."""
+        return iter(())
 
     @property
     def person(self) -> Person:

@@ -2,36 +2,62 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from allauth.account import views as account
 from allauth.mfa.base import views as mfa
 from allauth.mfa.recovery_codes import views as codes
 from allauth.mfa.totp import views as totp
 from allauth.mfa.webauthn import views as passkeys
-from allauth.usersessions import views as usersessions
+from django.http import HttpRequest, HttpResponse
 
 from smart_cron.core.people import Role
 from smart_cron.faces.web.guard import ANYBODY, Route
+from smart_cron.faces.web.premises import premises_of
+from smart_cron.faces.web.second_factors import lacks_second_factor
 
 _VIEWER = Role.VIEWER
+
+
+def log_out(request: HttpRequest) -> HttpResponse:
+    """End the session, and have the browser forget what it keeps of us (SECURITY 41)."""
+    answer: HttpResponse = account.logout(request)
+    answer["Clear-Site-Data"] = '"cache", "storage"'
+    return answer
+
+
+class Account(mfa.IndexView):  # type: ignore[misc]
+    """Who somebody is here, and with what they show it."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Add whether the other pages wait for a second factor."""
+        found: dict[str, Any] = super().get_context_data(**kwargs)
+        config = premises_of(self.request).config
+        return {**found, "must_set_up": lacks_second_factor(self.request.user, config)}
+
+
 ROUTES = (
-    Route(path="login", view=account.login, name="account_login", see=ANYBODY, change=ANYBODY),
-    Route(path="logout", view=account.logout, name="account_logout", see=None, change=_VIEWER),
-    Route(path="account/password", view=account.password_change, name="account_change_password", change=_VIEWER),
-    Route(path="account/fresh", view=account.reauthenticate, name="account_reauthenticate", change=_VIEWER),
-    Route(path="account/sessions", view=usersessions.list_usersessions, name="usersessions_list", change=_VIEWER),
+    Route(path="login", view=account.login, name="account_login", see=ANYBODY, change=ANYBODY, limit="logins"),
+    Route(path="logout", view=log_out, name="account_logout", see=None, change=_VIEWER),
+    Route(
+        path="account/password",
+        view=account.password_change,
+        name="account_change_password",
+        change=_VIEWER,
+        limit="logins",
+    ),
+    Route(
+        path="account/fresh", view=account.reauthenticate, name="account_reauthenticate", change=_VIEWER, limit="logins"
+    ),
     Route(path="login/second", view=mfa.authenticate, name="mfa_authenticate", see=ANYBODY, change=ANYBODY),
     Route(path="account/second/fresh", view=mfa.reauthenticate, name="mfa_reauthenticate", change=_VIEWER),
-    Route(path="account/second", view=mfa.index, name="mfa_index"),
-    Route(path="account/second/totp", view=totp.activate_totp, name="mfa_activate_totp", change=_VIEWER),
-    Route(path="account/second/totp/off", view=totp.deactivate_totp, name="mfa_deactivate_totp", change=_VIEWER),
-    Route(path="account/second/codes", view=codes.view_recovery_codes, name="mfa_view_recovery_codes"),
+    Route(path="account", view=Account.as_view(), name="mfa_index"),
+    Route(path="account/totp", view=totp.activate_totp, name="mfa_activate_totp", change=_VIEWER),
+    Route(path="account/totp/off", view=totp.deactivate_totp, name="mfa_deactivate_totp", change=_VIEWER),
+    Route(path="account/codes", view=codes.view_recovery_codes, name="mfa_view_recovery_codes"),
     Route(
-        path="account/second/codes/new",
-        view=codes.generate_recovery_codes,
-        name="mfa_generate_recovery_codes",
-        change=_VIEWER,
+        path="account/codes/new", view=codes.generate_recovery_codes, name="mfa_generate_recovery_codes", change=_VIEWER
     ),
-    Route(path="account/second/codes/download", view=codes.download_recovery_codes, name="mfa_download_recovery_codes"),
     Route(path="account/passkeys", view=passkeys.list_webauthn, name="mfa_list_webauthn"),
     Route(path="account/passkeys/add", view=passkeys.add_webauthn, name="mfa_add_webauthn", change=_VIEWER),
     Route(path="account/passkeys/<int:pk>/edit", view=passkeys.edit_webauthn, name="mfa_edit_webauthn", change=_VIEWER),
@@ -41,7 +67,14 @@ ROUTES = (
         name="mfa_remove_webauthn",
         change=_VIEWER,
     ),
-    Route(path="login/passkey", view=passkeys.login_webauthn, name="mfa_login_webauthn", see=ANYBODY, change=ANYBODY),
+    Route(
+        path="login/passkey",
+        view=passkeys.login_webauthn,
+        name="mfa_login_webauthn",
+        see=ANYBODY,
+        change=ANYBODY,
+        limit="logins",
+    ),
     Route(
         path="account/passkeys/fresh",
         view=passkeys.reauthenticate_webauthn,

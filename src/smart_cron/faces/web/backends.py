@@ -1,0 +1,56 @@
+"""Whose name and password these are: by our own table, or by a function that the settings name."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib import import_module
+from typing import Any, Protocol
+
+from allauth.account.auth_backends import AuthenticationBackend
+from django.http import HttpRequest
+
+from smart_cron.core.errors import ConfigError
+from smart_cron.faces.web.premises import premises_of
+from smart_cron.store.people.models import User
+
+
+class Check(Protocol):
+    """What `web.login_check` names: `True` is yes; anything else, and any exception, is no."""
+
+    def __call__(self, name: str, password: str, address: str, /) -> bool: ...
+
+
+class Passwords(AuthenticationBackend):  # type: ignore[misc]
+    """Users of ours. Whose password it is may be asked of a directory; role and groups are ours in any case."""
+
+    def _authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
+        check = premises_of(request).config.web.login_check if request is not None else ""
+        if not check or request is None:
+            found: User | None = super()._authenticate(request, **credentials)
+            return found
+        return _by_function(request, found_check(check), str(credentials.get("username")), credentials["password"])
+
+
+def _by_function(request: HttpRequest, check: Check, name: str, password: str) -> User | None:
+    """The function is asked for names that nobody has, too: how long an answer takes must not tell them apart."""
+    try:
+        is_right = check(name, password, request.META.get("REMOTE_ADDR", "")) is True
+    except Exception as error:  # noqa: BLE001  a foreign function: whatever it raises is a no
+        premises_of(request).log.error("Login check failed", user=name[:100], reason=type(error).__name__)
+        is_right = False
+    user = User.objects.filter(username=name, is_active=True).first()
+    return user if is_right else None
+
+
+@lru_cache
+def found_check(name: str) -> Check:
+    """Return the function. Raise ConfigError."""
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError([f"web.login_check names '{name}', which cannot be had: {error}"]) from None
+    if not callable(found):
+        raise ConfigError([f"web.login_check names '{name}', which is no function"])
+    check: Check = found
+    return check

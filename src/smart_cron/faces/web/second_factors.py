@@ -1,0 +1,67 @@
+"""Second factors: who must have one, and how often one may be tried."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.core import context
+from allauth.mfa.base.forms import AuthenticateForm as _AuthenticateForm
+from allauth.mfa.base.forms import ReauthenticateForm as _ReauthenticateForm
+from allauth.mfa.totp.forms import ActivateTOTPForm as _ActivateForm
+from django.contrib.auth.base_user import AbstractBaseUser
+
+from smart_cron.config import Config
+from smart_cron.faces.web.premises import premises_of
+from smart_cron.store.people.accounts import has_second_factor
+from smart_cron.store.people.models import User
+
+# What somebody may use who still has to set one up: these pages, what they ask for, and the way out.
+OPEN_WITHOUT = frozenset(
+    {
+        "mfa_index",
+        "mfa_activate_totp",
+        "mfa_list_webauthn",
+        "mfa_add_webauthn",
+        "account_reauthenticate",
+        "account_change_password",
+        "account_logout",
+    }
+)
+
+
+def lacks_second_factor(user: AbstractBaseUser, config: Config) -> bool:
+    """Whether this user must have a second factor and has none."""
+    assert isinstance(user, User)
+    return (config.web.require_second_factor or user.needs_second_factor) and not has_second_factor(user.pk)
+
+
+def _count(user: Any) -> None:
+    """A code has six digits: whoever has the password could else try them all. Raise TooManyError."""
+    premises_of(context.request).limits.require("second factors", str(user.pk))
+
+
+class AuthenticateForm(_AuthenticateForm):  # type: ignore[misc]
+    """Tries are counted over restarts."""
+
+    def clean_code(self) -> str:
+        """Count the try first."""
+        _count(self.user)
+        return str(super().clean_code())
+
+
+class ReauthenticateForm(_ReauthenticateForm):  # type: ignore[misc]
+    """Tries are counted over restarts."""
+
+    def clean_code(self) -> str:
+        """Count the try first."""
+        _count(self.user)
+        return str(super().clean_code())
+
+
+class ActivateForm(_ActivateForm):  # type: ignore[misc]
+    """Tries are counted over restarts."""
+
+    def clean_code(self) -> str:
+        """Count the try first."""
+        _count(self.user)
+        return str(super().clean_code())

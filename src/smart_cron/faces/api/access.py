@@ -13,6 +13,7 @@ from ninja.security import APIKeyCookie, HttpBearer
 
 from smart_cron.core.audit import Actor, Source
 from smart_cron.core.people import Person, Role
+from smart_cron.faces.web.limits import neighbourhood
 from smart_cron.faces.web.premises import premises_of
 from smart_cron.faces.web.second_factors import lacks_second_factor
 from smart_cron.store.people.keys import KeyBook
@@ -28,8 +29,10 @@ class KeyAuth(HttpBearer):
     openapi_description = "An API key, as made in the settings."
 
     def authenticate(self, request: HttpRequest, token: str) -> Person | None:
-        """Return whose key it is."""
-        store = premises_of(request).store
+        """Return whose key it is; whoever guesses keys is bounded by their address. Raise TooManyError."""
+        premises = premises_of(request)
+        premises.limits.require("api by address", neighbourhood(request.META.get("REMOTE_ADDR", "")))
+        store = premises.store
         return KeyBook(store.session, store.audit).person_of(token)
 
 
@@ -83,6 +86,8 @@ def judged(operation: Callable[..., Any], *, asks: frozenset[str]) -> Callable[.
         if unknown := sorted(set(request.GET) - asks):
             raise HttpError(400, f"There is no '{unknown[0][:100]}' to ask for here; there is {_listed(asks)}.")
         person = person_of(request)
+        # By the user, whichever of their keys it is.
+        premises_of(request).limits.require("api", f"user {person.id}")
         if not person.may(role):
             premises_of(request).log.warning(
                 "Request denied", user=person.name, role=str(person.role), method=request.method, path=request.path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ from smart_cron.core.errors import (
     UnknownTaskError,
 )
 from smart_cron.faces.web.failing import failed
+from smart_cron.faces.web.limits import TooManyError
 from smart_cron.store.people.once import KeyReusedError
 
 CONTENT_TYPE = "application/problem+json"
@@ -71,11 +73,17 @@ def handle_errors(api: NinjaAPI) -> None:
         AuthenticationError: _unknown_caller,
         HttpError: _http,
         Http404: _not_there,
+        TooManyError: _too_many,
         SmartCronError: _ours,
         Exception: _unforeseen,
     }
     for error, handler in handlers.items():
         api.add_exception_handler(error, handler)
+
+
+def _too_many(request: HttpRequest, error: TooManyError) -> HttpResponse:
+    del request
+    return problem(429, error.message, Retry_After=str(math.ceil(error.wait_seconds)))
 
 
 def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:

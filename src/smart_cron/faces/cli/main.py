@@ -19,7 +19,10 @@ COMMANDS = {
     "demo": ("demo:demo", "Run a crontab of example scripts and show what becomes of them."),
     "up": ("up:up", "Run scheduler and dashboard together, until SIGTERM or Ctrl-C."),
     "master": ("master:master", "Plan, start and record what is due, until SIGTERM or Ctrl-C."),
-    "dashboard": ("dashboard:dashboard", "Serve the dashboard and what others ask over HTTP, until SIGTERM or Ctrl-C."),
+    "dashboard": (
+        "dashboard:dashboard",
+        "Serve the dashboard, /healthz, /readyz, /metrics and /ping/KEY, until SIGTERM or Ctrl-C.",
+    ),
     "user": ("user:user", "Say who may log in to the dashboard."),
     "task": ("task:task", "Define, change, run and list tasks."),
     "run": ("run:run", "Look at runs, follow their output, end or repeat them."),

@@ -27,7 +27,10 @@ COMMANDS = {
     "enable": ("user:enable", "Let somebody log in again."),
     "role": ("user:role", "Give somebody another role."),
     "groups": ("user:groups", "Say which groups of tasks somebody is let near."),
-    "reset-mfa": ("user:reset_mfa", "Take somebody's second factors away, and log them out everywhere."),
+    "reset-mfa": (
+        "user:reset_mfa",
+        "Take somebody's second factors and recovery codes away, and log them out everywhere.",
+    ),
 }
 
 

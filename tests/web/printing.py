@@ -88,11 +88,11 @@ class Events:
                     yield event
 
     def until(self, words: str) -> list[dict[str, str]]:
-        """Return events up to the one with these words in it."""
+        """Return events up to the one with these words in it; of `over`, up to the end."""
         seen = []
         for event in self:
             seen.append(event)
-            if words in event.get("data", "") or words == event.get("event"):
+            if words == event.get("event") or (words != "over" and words in event.get("data", "")):
                 return seen
         raise AssertionError(f"the stream ended without {words}: {seen}")
 

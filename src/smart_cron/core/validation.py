@@ -19,6 +19,7 @@ from smart_cron.core.task import Limits, OnMissed, OnOverlap, Sandbox, TaskDefin
 
 MAX_SECONDS = 2**31 - 1  # an INT column
 MAX_RETRIES = 127  # a TINYINT column
+MAX_CODES = 255  # as the directory, a VARCHAR(255) column
 MAX_ARGUMENT_BYTES = 64 * 1024
 MAX_ENVIRONMENT_BYTES = 64 * 1024
 MAX_STDIN_BYTES = 64 * 1024
@@ -143,6 +144,8 @@ def _check_exit_codes(d: TaskDefinition) -> Iterator[Fault]:
         yield Fault("success_exit_codes", "success_exit_codes is empty, name at least one, usually 0")
     for code in d.success_exit_codes:
         yield from _check_range("success_exit_codes", code, 0, 255)
+    if len(",".join(map(str, d.success_exit_codes))) > MAX_CODES:
+        yield Fault("success_exit_codes", f"success_exit_codes takes more than {MAX_CODES} characters, name fewer")
 
 
 def _check_identity(d: TaskDefinition) -> Iterator[Fault]:
@@ -153,7 +156,7 @@ def _check_identity(d: TaskDefinition) -> Iterator[Fault]:
     if d.working_directory is not None:
         if not d.working_directory.startswith("/"):
             yield Fault("working_directory", f"working directory {quote(d.working_directory)} must be an absolute path")
-        yield from _check_text("working_directory", d.working_directory, 4096, single_line=True)
+        yield from _check_text("working_directory", d.working_directory, 255, single_line=True)
 
 
 def _check_environment(d: TaskDefinition) -> Iterator[Fault]:

@@ -8,7 +8,19 @@ from smart_cron.faces.api.application import api_patterns
 from smart_cron.faces.web.guard import Route, url_patterns
 from smart_cron.faces.web.health import healthz, readyz
 from smart_cron.faces.web.metrics import metrics
-from smart_cron.faces.web.pages import alert, alert_change, alerts, home, login, logs, own_sessions, run, runs, setup
+from smart_cron.faces.web.pages import (
+    alert,
+    alert_change,
+    alerts,
+    home,
+    login,
+    logs,
+    own_sessions,
+    run,
+    runs,
+    setup,
+    task_routes,
+)
 from smart_cron.faces.web.pings import ping
 
 PAGES: tuple[Route, ...] = (
@@ -22,6 +34,7 @@ PAGES: tuple[Route, ...] = (
     *login.ROUTES,
     *own_sessions.ROUTES,
     *setup.ROUTES,
+    *task_routes.ROUTES,
 )
 
 urlpatterns = [

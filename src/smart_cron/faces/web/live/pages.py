@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.http import QueryDict
 
 from smart_cron.core.people import Person, Role
-from smart_cron.faces.web.pages import alert, alerts, home, run, runs
+from smart_cron.faces.web.pages import alert, alerts, home, run, runs, task, tasks
 from smart_cron.faces.web.premises import Premises
 
 Regions = Callable[[Premises, Person, QueryDict], Mapping[str, str]]
@@ -30,4 +30,6 @@ LIVE_PAGES: Mapping[str, LivePage] = {
     "alert": LivePage(regions=alert.regions),
     "runs": LivePage(regions=runs.regions),
     "run": LivePage(regions=run.regions, admits=run.admits),
+    "task": LivePage(regions=task.regions, admits=task.admits),
+    "tasks": LivePage(regions=tasks.regions, admits=tasks.admits),
 }

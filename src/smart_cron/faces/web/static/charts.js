@@ -22,13 +22,18 @@
     const format = new Intl.DateTimeFormat(undefined, FORMATS[data.grain] || FORMATS.hour);
     return data.times.map((at) => format.format(new Date(at)));
   };
+  // A point without neighbours would not be seen: a line needs two.
+  const alone = ({ dataset, dataIndex }) => {
+    const at = (index) => dataset.data[index] ?? null;
+    return at(dataIndex) !== null && at(dataIndex - 1) === null && at(dataIndex + 1) === null ? 2.5 : 0;
+  };
   const dataset = (series, data) => {
     const round = data.kind === "doughnut";
     const filled = round ? series.colours.map(colour) : colour(series.colour);
     return {
       label: series.name, data: series.values, type: round ? undefined : series.kind, unit: series.unit,
       yAxisID: round ? undefined : series.axis, backgroundColor: filled, borderColor: round ? style("--chart-ground") : filled,
-      borderWidth: series.kind === "line" ? 2 : round ? 2 : 0, pointRadius: 0, pointHitRadius: 12, tension: 0.3,
+      borderWidth: series.kind === "line" ? 2 : round ? 2 : 0, pointRadius: alone, pointHitRadius: 12, tension: 0.3,
       spanGaps: false, borderRadius: 2, maxBarThickness: 28, stack: series.kind === "bar" && data.stacked ? "all" : undefined,
       order: series.kind === "line" ? 0 : 1,
     };

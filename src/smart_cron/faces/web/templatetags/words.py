@@ -10,8 +10,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from smart_cron.core.alert_words import told as told_words
+from smart_cron.faces.cli.text import rate
 from smart_cron.faces.cli.text import size as size_words
 from smart_cron.faces.cli.text import span as span_words
+from smart_cron.faces.web.task_key import task_address
 
 register = template.Library()
 
@@ -84,3 +86,15 @@ def icon(context: dict[str, object], name: str, label: str = "") -> SafeString:
     return format_html(
         '<svg class="icon" {}><use href="{}vendor/icons.svg#{}"></use></svg>', said, context.get("static", ""), name
     )
+
+
+@register.simple_tag
+def task_url(name: str, page: str = "task") -> str:
+    """Return the address of a task's page, whatever its name."""
+    return task_address(name, page)
+
+
+@register.filter
+def percent(share: float | None) -> str:
+    """Return a share in percent, a dash for None. 99.96 % is not 100 %."""
+    return "–" if share is None else rate(round(share * 10_000), 10_000)

@@ -100,4 +100,4 @@ def _run(request: HttpRequest, tasks: Sequence[Task], token: str) -> None:
         messages.warning(request, each)
 
 
-ROUTES = (Route(path="tasks/bulk", view=bulk, name="tasks_bulk", see=None, change=Role.OPERATOR),)
+ROUTES = (Route(path="tasks/bulk", view=bulk, name="tasks_bulk", see=None, change=Role.OPERATOR, limit="runs"),)

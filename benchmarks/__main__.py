@@ -25,6 +25,7 @@ from benchmarks import (
     restart,
     rollups,
     storm,
+    streams,
     throughput,
 )
 from benchmarks.databases import NAMES, open_databases
@@ -44,6 +45,7 @@ BENCHMARKS: Mapping[str, Measure] = {
     "alerts": alerts.measure,
     "health": health.measure,
     "rollups": rollups.measure,
+    "streams": streams.measure,
     "cleanup": cleanup.measure,
     "reports": reports.measure,
     "move": move.measure,

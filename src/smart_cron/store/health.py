@@ -54,6 +54,19 @@ class HealthChecks:
             checked_at=self._read(rows[-1][0]) if rows else None,
         )
 
+    def last_seen(self, *, within: timedelta) -> Mapping[tuple[str, str | None, CheckStatus], datetime]:
+        """Return when each (check, node) last had each status, as far as it was found within this span."""
+        rows = self._session.rows(
+            """SELECT check_name, node, status, MAX(checked_at) FROM smart_cron_health_checks
+             WHERE checked_at >= %s GROUP BY check_name, node, status""",
+            [self._instant(self._session.now() - within)],
+        )
+        return {
+            (check, node, _status(status)): at
+            for check, node, status, raw in rows
+            if (at := self._read(raw)) is not None
+        }
+
     def checked_since(self, at: datetime, *, node: str | None = None) -> bool:
         """Whether somebody has looked (at this node) at or after this instant."""
         of_node, params = ("", []) if node is None else (" AND node = %s", [node])
@@ -89,11 +102,9 @@ def _values(finding: Finding, now: str) -> Sequence[object]:
 
 def _finding(row: tuple[Any, ...]) -> Finding:
     _, node, check, status, message, remedy, measured, threshold, unit, details, took = row
-    known = {str(each) for each in CheckStatus}
     return Finding(
         check=check,
-        # A word of somebody else's SQL.
-        status=CheckStatus(status) if status in known else CheckStatus.UNKNOWN,
+        status=_status(status),
         message=message or "",
         remedy=remedy or "",
         measured=measured,
@@ -103,6 +114,11 @@ def _finding(row: tuple[Any, ...]) -> Finding:
         details=_details(details),
         response_time_ms=took,
     )
+
+
+def _status(word: str) -> CheckStatus:
+    """Return a status; a word of somebody else's SQL is unknown."""
+    return CheckStatus(word) if word in set(CheckStatus) else CheckStatus.UNKNOWN
 
 
 def _details(text: str | None) -> Mapping[str, object]:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from pathlib import Path
 from typing import IO
 
-import smart_cron
 from smart_cron.core.errors import SmartCronError
 from smart_cron.wiring import House
-from smart_cron.wiring.mastering import TOLD_TO_TASKS
+from smart_cron.wiring.own_commands import own_environment
 
 PATIENCE_SECONDS = 30.0
 PAUSE_SECONDS = 0.1
@@ -28,7 +24,7 @@ def start_master(house: House) -> int:
     with tempfile.TemporaryFile() as complaints:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "smart_cron", "master"],
-            env=_environment(house),
+            env=own_environment(house.config),
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -37,14 +33,6 @@ def start_master(house: House) -> int:
         )
         _await_work(house, process, complaints)
     return process.pid
-
-
-def _environment(house: House) -> Mapping[str, str]:
-    """Return ours, with paths that hold in the root directory, without what a task was told of itself."""
-    kept = {name: value for name, value in os.environ.items() if name not in TOLD_TO_TASKS}
-    if "SMART_CRON_HOME" in kept:
-        kept["SMART_CRON_HOME"] = str(house.config.home.absolute())
-    return {**kept, "PYTHONPATH": str(Path(smart_cron.__file__).absolute().parents[1])}
 
 
 def _await_work(house: House, process: subprocess.Popen[bytes], complaints: IO[bytes]) -> None:

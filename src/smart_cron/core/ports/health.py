@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from smart_cron.core.health import Finding, LatestHealth
+from smart_cron.core.health import CheckStatus, Finding, LatestHealth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,9 @@ class HealthStore(Protocol):
 
     def latest(self, *, within: timedelta) -> LatestHealth:
         """Return the latest finding of each check and node that is not older than this."""
+
+    def last_seen(self, *, within: timedelta) -> Mapping[tuple[str, str | None, CheckStatus], datetime]:
+        """Return when each (check, node) last had each status, as far as it was found within this span."""
 
     def checked_since(self, at: datetime, *, node: str | None = None) -> bool:
         """Whether somebody has looked (at this node) at or after this instant."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from smart_cron.core.audit import AuditEntry, AuditFilter, AuditReport, BadRow
+from smart_cron.core.audit import AuditEntry, AuditFilter
+from smart_cron.core.audit_words import Change, changes_of, report_sentences, values_of
 from smart_cron.core.errors import UnknownTaskError
 from smart_cron.faces.cli.documents import print_json
 from smart_cron.faces.cli.errors import FAILED
@@ -18,7 +18,7 @@ from smart_cron.faces.cli.options import json_option
 from smart_cron.faces.cli.run_rows import limit_option
 from smart_cron.faces.cli.session import Session, pass_session
 from smart_cron.faces.cli.tables import Cell, Column, show_table
-from smart_cron.faces.cli.text import counted, printable
+from smart_cron.faces.cli.text import printable
 
 if TYPE_CHECKING:
     from smart_cron.wiring import House
@@ -111,31 +111,18 @@ def _row(entry: AuditEntry, when: str) -> Sequence[Cell | str]:
         " ".join(filter(None, (entry.source or "–", entry.ip_address))),
         entry.action,
         f"{entry.entity_type} {what}".rstrip(),
-        "; ".join(_changes(_values(entry.old_values), _values(entry.new_values))),
+        "; ".join(map(_told_change, changes_of(entry))),
     ]
 
 
-def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    for name in new:
-        # Of what was added only what somebody chose is worth its place.
-        if name in old:
-            yield f"{name}: {_short(old[name])} -> {_short(new[name])}"
-        elif new[name] not in (None, ""):
-            yield f"{name}: {_short(new[name])}"
-    yield from (f"{name} was {_short(old[name])}" for name in old if name not in new and old[name] not in (None, ""))
+def _told_change(change: Change) -> str:
+    if not change.is_now:
+        return f"{change.name} was {_short(change.before)}"
+    return f"{change.name}: {f'{_short(change.before)} -> ' if change.was else ''}{_short(change.after)}"
 
 
 def _short(value: Any) -> str:
     return printable("none" if value is None else value, limit=60)
-
-
-def _values(text: str | None) -> Mapping[str, Any]:
-    """Return a row's values; a text that was cut to fit its column is shown as it stands."""
-    try:
-        found = json.loads(text) if text else {}
-    except ValueError:
-        return {"cut": text}
-    return found if isinstance(found, dict) else {"value": found}
 
 
 def _document(entry: AuditEntry) -> Mapping[str, Any]:
@@ -150,8 +137,8 @@ def _document(entry: AuditEntry) -> Mapping[str, Any]:
         "entity_type": entry.entity_type,
         "entity_id": entry.entity_id,
         "entity_name": entry.entity_name,
-        "old_values": _values(entry.old_values) if entry.old_values is not None else None,
-        "new_values": _values(entry.new_values) if entry.new_values is not None else None,
+        "old_values": values_of(entry.old_values) if entry.old_values is not None else None,
+        "new_values": values_of(entry.new_values) if entry.new_values is not None else None,
         "row_hash": entry.row_hash,
     }
 
@@ -183,25 +170,7 @@ def verify(session: Session, /, *, as_json: bool) -> None:
             }
         )
     else:
-        for line in _told(report, head.row_hash if head else None):
+        for line in report_sentences(report, head.row_hash if head else None):
             click.echo(line)
     if not report.is_whole:
         raise click.exceptions.Exit(FAILED)
-
-
-def _told(report: AuditReport, row_hash: str | None) -> Iterator[str]:
-    yield from map(_sentence, report.bad)
-    if report.bad_rows > len(report.bad):
-        yield f"… and {report.bad_rows - len(report.bad)} more."
-    if report.unsealed_before:
-        older = counted(report.unsealed_before, "row is", "rows are")
-        yield f"{older} older than the first seal (row {report.first_sealed_id or 'none'}) and can prove nothing."
-    if report.is_whole:
-        yield f"The audit log is as it was written: {counted(report.sealed, 'sealed row')}."
-        if row_hash:
-            yield f"Its end is {row_hash}; who keeps that elsewhere can prove it later."
-
-
-def _sentence(bad: BadRow) -> str:
-    where = "The log" if bad.id is None else f"Row {bad.id}"
-    return f"{where}: {bad.fault}: {bad.sentence}."

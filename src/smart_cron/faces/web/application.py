@@ -5,6 +5,7 @@ from __future__ import annotations
 from smart_cron.config import Config
 from smart_cron.core.ports import Log
 from smart_cron.engine.clock import SystemClock
+from smart_cron.faces.web.chores import Chores
 from smart_cron.faces.web.desk import Desk
 from smart_cron.faces.web.gate import Gate
 from smart_cron.faces.web.keys import own_key
@@ -24,11 +25,13 @@ MOST_WAITING = 200
 def open_premises(config: Config, store: Store, log: Log) -> Premises:
     """Return what views work with. Raise ConfigError where the metrics key cannot be made or used."""
     own_key(key_path(config))
+    clock = SystemClock()
     return Premises(
         config=config,
         store=store,
         log=log,
-        clock=SystemClock(),
+        clock=clock,
+        chores=Chores(clock=clock, log=log, hang_up=store.database.close),
         desk=Desk("desk", clerks=CLERKS, most_waiting=MOST_WAITING),
         pages=Desk("pages", clerks=PAGE_CLERKS, most_waiting=MOST_WAITING),
         pulse=Pulse(store, Desk("pulse", clerks=2, most_waiting=4)),

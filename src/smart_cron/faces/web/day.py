@@ -17,7 +17,9 @@ from smart_cron.faces.web.premises import Premises
 
 HOURS = 24
 # Of hours that are over only what a silent node brings late changes anything.
-OVER_SECONDS = 60.0
+OVER_SECONDS, APART_SECONDS = 300.0, 20.0
+# Of so many hours each is read by itself.
+FEW = 3
 HEIGHT, STEP, BAR = 20, 3, 2
 
 
@@ -27,11 +29,33 @@ def first_hour(now: datetime) -> datetime:
 
 
 def day_sums(premises: Premises, groups: Groups, now: datetime) -> list[Rollup]:
-    """Return 24 hours, the earliest first, empty ones too. This hour is read each time, those before it seldom."""
-    hour, first, read = hour_of(now), first_hour(now), premises.store.overview.sums
-    over = premises.memo.get(("day", groups, hour), lambda: read(groups, since=first, until=hour), seconds=OVER_SECONDS)
-    found = {each.bucket_at: each for each in (*over, *read(groups, since=hour, until=hour + HOUR))}
-    return [found.get(at, Rollup(bucket_at=at)) for at in (first + number * HOUR for number in range(HOURS))]
+    """Return 24 hours, the earliest first, empty ones too. This hour and the one before are read each time."""
+    first, lately, read = first_hour(now), hour_of(now) - HOUR, premises.store.overview.sums
+    over = [first + number * HOUR for number in range(HOURS - 2)]
+    if sum(not premises.memo.has(("hour", groups, at)) for at in over) > FEW:
+        _remember(premises, groups, over, read(groups, since=first, until=lately))
+    found = [_one_hour(premises, groups, at, age) for age, at in enumerate(over)]
+    fresh = {each.bucket_at: each for each in read(groups, since=lately, until=lately + 2 * HOUR)}
+    return found + [fresh.get(at, Rollup(bucket_at=at)) for at in (lately, lately + HOUR)]
+
+
+def _remember(premises: Premises, groups: Groups, hours: Sequence[datetime], sums: Sequence[Rollup]) -> None:
+    """One statement for many hours; they are forgotten one after the other, so that none has to read them all again."""
+    found = {each.bucket_at: each for each in sums}
+    for age, at in enumerate(hours):
+        premises.memo.put(("hour", groups, at), found.get(at, Rollup(bucket_at=at)), seconds=_lifetime(age))
+
+
+def _one_hour(premises: Premises, groups: Groups, at: datetime, age: int) -> Rollup:
+    def read() -> Rollup:
+        found = premises.store.overview.sums(groups, since=at, until=at + HOUR)
+        return found[0] if found else Rollup(bucket_at=at)
+
+    return premises.memo.get(("hour", groups, at), read, seconds=_lifetime(age))
+
+
+def _lifetime(age: int) -> float:
+    return OVER_SECONDS + age * APART_SECONDS
 
 
 def day_chart(hours: Sequence[Rollup]) -> Chart:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from smart_cron.config import Config
 from smart_cron.core.ports import Clock, Log
+from smart_cron.faces.web.chores import Chores
 from smart_cron.faces.web.desk import Desk
 from smart_cron.faces.web.limits import Limits
 from smart_cron.faces.web.memo import Memo
@@ -37,6 +38,7 @@ class Premises:
     pages: Desk
     pulse: Pulse
     limits: Limits
+    chores: Chores
     memo: Memo = field(default_factory=Memo)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.http import QueryDict
 
 from smart_cron.core.people import Person, Role
-from smart_cron.faces.web.pages import alert, alerts, home, run, runs, task, tasks
+from smart_cron.faces.web.pages import alert, alerts, audit, backups, health, home, run, runs, task, tasks, tv
 from smart_cron.faces.web.premises import Premises
 
 Regions = Callable[[Premises, Person, QueryDict], Mapping[str, str]]
@@ -32,4 +32,8 @@ LIVE_PAGES: Mapping[str, LivePage] = {
     "run": LivePage(regions=run.regions, admits=run.admits),
     "task": LivePage(regions=task.regions, admits=task.admits),
     "tasks": LivePage(regions=tasks.regions, admits=tasks.admits),
+    "health": LivePage(regions=health.regions),
+    "audit": LivePage(regions=audit.regions, see=Role.EDITOR),
+    "backups": LivePage(regions=backups.regions),
+    "tv": LivePage(regions=tv.regions),
 }

@@ -71,7 +71,7 @@ def running_regions(premises: Premises, person: Person, now: datetime) -> Mappin
     return {
         "running": part(
             premises, person, "home/_running.html",
-            runs=[(run, _expected_end(run.since, run.usual_seconds)) for run in runs[:MOST_RUNNING]],
+            runs=[(run, expected_end(run.since, run.usual_seconds)) for run in runs[:MOST_RUNNING]],
             are_more=len(runs) > MOST_RUNNING,
         ),
         "next": part(
@@ -80,7 +80,8 @@ def running_regions(premises: Premises, person: Person, now: datetime) -> Mappin
     }  # fmt: skip
 
 
-def _expected_end(since: datetime | None, usual_seconds: float | None) -> datetime | None:
+def expected_end(since: datetime | None, usual_seconds: float | None) -> datetime | None:
+    """Return when a run that takes as long as usual ends."""
     return None if since is None or usual_seconds is None else since + timedelta(seconds=usual_seconds)
 
 

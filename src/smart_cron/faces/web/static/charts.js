@@ -2,7 +2,6 @@
 (() => {
   "use strict";
   const drawn = new Map();
-  const still = matchMedia("(prefers-reduced-motion: reduce)");
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colour = (name) => style(`--chart-${name}`);
   const FORMATS = {
@@ -64,7 +63,7 @@
     return found;
   };
   const options = (data) => ({
-    responsive: true, maintainAspectRatio: false, animation: still.matches ? false : { duration: 300 },
+    responsive: true, maintainAspectRatio: false, animation: false,
     interaction: { mode: data.kind === "doughnut" ? "nearest" : "index", intersect: data.kind === "doughnut" },
     cutout: "72%", scales: scales(data),
     plugins: {

@@ -159,7 +159,8 @@ class _Step:
         return RunPlace(id=_LARGEST_ID if self.is_up else 0, at=self._session.dialect.read_instant(row[1]))
 
     def _edge_by_number(self, place: RunPlace | None) -> RunPlace | None:
-        row = self._session.row(f"SELECT MIN(id), MAX(id) FROM {_TABLE}")
+        # Asked for both at once SQLite would read the whole table.
+        row = self._session.row(f"SELECT (SELECT MIN(id) FROM {_TABLE}), (SELECT MAX(id) FROM {_TABLE})")
         least, most = row or (None, None)
         if least is None:
             return None

@@ -14,7 +14,7 @@ from smart_cron.faces.web.run_form import FAILED
 
 DAY = timedelta(hours=24)
 # What is kept by task and hour of two thousand tasks takes a while to read: hours that are over seldom change.
-KEPT_SECONDS, KEPT_HOUR_SECONDS = 10.0, 600.0
+KEPT_SECONDS, KEPT_LONG_SECONDS, KEPT_HOUR_SECONDS = 10.0, 60.0, 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ def figures_for(premises: Premises, wanted: RunFilter, now: datetime) -> RunFigu
     total = premises.memo.get(
         ("run sums", asked, since, until),
         lambda: premises.store.runs.sums(asked, since=since, until=until),
-        seconds=KEPT_SECONDS,
+        seconds=KEPT_SECONDS if until - since <= 2 * DAY else KEPT_LONG_SECONDS,
     )
     if wanted.statuses:
         return RunFigures(since=since, until=until, runs=getattr(total, count_of), is_count=True)

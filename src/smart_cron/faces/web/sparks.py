@@ -15,41 +15,37 @@ BARS, PITCH, HEIGHT, LEAST = 24, 4, 22, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
-    """One hour: how long runs took is how high it is."""
-
-    x: int
-    y: int
-    height: int
-    is_bad: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Spark:
-    """The bars, and the sentence that says the same."""
+    """The bars as two paths, those of hours without and with a failure, and the sentence that says the same."""
 
-    bars: Sequence[Bar]
+    good: str
+    bad: str
     sentence: str
     width: int = BARS * PITCH
     height: int = HEIGHT
 
 
 def spark_of(pulses: Sequence[Pulse]) -> Spark | None:
-    """Return the picture of a task's last hours with runs, the newest on the right; None where nothing ran."""
+    """Return the picture of a task's last hours with runs, the newest on the right; None where nothing ran.
+
+    How long runs took on average is how high a bar is.
+    """
     if not pulses:
         return None
     shown = pulses[-BARS:]
     longest = max((pulse.average or 0.0) for pulse in shown)
     left = (BARS - len(shown)) * PITCH
-    bars = [_bar(pulse, left + number * PITCH, longest) for number, pulse in enumerate(shown)]
-    return Spark(bars=bars, sentence=_sentence(shown))
+    bars: dict[bool, list[str]] = {False: [], True: []}
+    for number, pulse in enumerate(shown):
+        bars[pulse.failures > 0].append(_bar(pulse, left + number * PITCH, longest))
+    return Spark(good="".join(bars[False]), bad="".join(bars[True]), sentence=_sentence(shown))
 
 
-def _bar(pulse: Pulse, x: int, longest: float) -> Bar:
+def _bar(pulse: Pulse, x: int, longest: float) -> str:
     # By the root, so that what is ten times as long does not make the others vanish.
     share = math.sqrt((pulse.average or 0.0) / longest) if longest else 0.0
     height = max(LEAST, round(share * HEIGHT))
-    return Bar(x=x, y=HEIGHT - height, height=height, is_bad=pulse.failures > 0)
+    return f"M{x} {HEIGHT}v-{height}h{PITCH - 1}v{height}z"
 
 
 def _sentence(pulses: Sequence[Pulse]) -> str:

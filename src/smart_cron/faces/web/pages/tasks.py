@@ -6,10 +6,13 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from smart_cron.core.people import Person
@@ -23,6 +26,7 @@ from smart_cron.faces.web.rendering import part, render
 from smart_cron.faces.web.sparks import BARS, Spark, spark_of
 
 A_PAGE, MOST_PAGES = 50, 1_000
+ROW_SECONDS, PULSES_SECONDS = 60.0, 5.0
 FIELDS = ("q", "group", "tag", "state", "sort", "page")
 # In an address; no group is called so.
 NO_GROUP = "~"
@@ -110,7 +114,7 @@ def regions(premises: Premises, person: Person, query: QueryDict) -> Mapping[str
     found = counts.by_state[asked.wanted.state] if asked.wanted.state else counts.all
     return {
         "states": part(premises, person, "tasks/_states.html", states=_states(query, asked, counts)),
-        "rows": part(premises, person, "tasks/_rows.html", rows=_rows(premises, lines), asked=asked),
+        "rows": part(premises, person, "tasks/_rows.html", rows=_shown(premises, person, lines)),
         "pager": part(premises, person, "tasks/_pager.html", **_pager(query, asked, found)),
     }
 
@@ -137,8 +141,21 @@ def read_query(query: QueryDict, person: Person) -> Asked:
     )
 
 
+def _shown(premises: Premises, person: Person, lines: Sequence[TaskLine]) -> list[SafeString]:
+    """Return each row as it is shown: between two looks few of them change, and to render one takes a millisecond."""
+    language, shown = get_language(), []
+    for row in _rows(premises, lines):
+        key = ("task row", row, person.role, language)
+        shown.append(
+            premises.memo.get(key, partial(part, premises, person, "tasks/_row.html", row=row), seconds=ROW_SECONDS)
+        )
+    return shown
+
+
 def _rows(premises: Premises, lines: Sequence[TaskLine]) -> list[Row]:
-    pulses = premises.store.board.pulses([line.id for line in lines], limit=BARS)
+    ids = tuple(line.id for line in lines)
+    read = partial(premises.store.board.pulses, ids, limit=BARS)
+    pulses = premises.memo.get(("pulses", ids), read, seconds=PULSES_SECONDS)
     now, place = datetime.now(UTC), ZoneInfo(premises.config.time_zone)
     return [
         Row(

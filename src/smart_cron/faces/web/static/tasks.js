@@ -46,6 +46,9 @@
     judge();
   }
 
+  // The newest days are those that somebody looks for.
+  for (const year of document.querySelectorAll(".year")) year.scrollLeft = year.scrollWidth;
+
   of("#faults")?.focus();
   const form = of("[data-task-form]");
   let touched = false;

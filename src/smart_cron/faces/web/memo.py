@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable
 from typing import TypeVar, cast
 
 _T = TypeVar("_T")
-MOST = 2_000
+MOST = 5_000
 
 
 class Memo:

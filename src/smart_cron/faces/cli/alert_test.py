@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 
 from smart_cron.core.errors import ConfigError, SmartCronError
-from smart_cron.core.message import DeliveryError, MessageKind
 from smart_cron.faces.cli.documents import print_json
 from smart_cron.faces.cli.errors import FAILED, note
 from smart_cron.faces.cli.options import dry_run_option, json_option
@@ -52,7 +51,9 @@ def alert_test(
         _require_no_fault(entry)
         click.echo(f"Would send a test message over '{entry.name}' ({entry.kind}).")
         return
-    answer, fault = _tried(config, entry, target)
+    from smart_cron.wiring.channel_trial import try_channel
+
+    answer, fault = try_channel(config, entry, target)
     _audit(session, entry, ok=fault is None, receiver=receiver, task=task_name)
     if not target:
         # A mistyped --to, or a task's own receiver, tells nothing of where alerts go.
@@ -115,20 +116,6 @@ def _require_no_fault(entry: ChannelEntry) -> None:
         raise ConfigError([entry.fault])
 
 
-def _tried(config: Config, entry: ChannelEntry, target: str) -> tuple[str, DeliveryError | None]:
-    from smart_cron.engine.clock import SystemClock
-    from smart_cron.wiring.channels import message_of
-
-    message = message_of(config, MessageKind.TEST, (), now=SystemClock().now())
-    channel = entry.open()
-    try:
-        return channel.send(message, target=target), None
-    except DeliveryError as error:
-        return "", error
-    finally:
-        channel.close()
-
-
 def _audit(session: Session, entry: ChannelEntry, *, ok: bool, receiver: str | None, task: str | None) -> None:
     """A channel can be tried without a database; then nobody but its receiver knows."""
     told = {"kind": entry.kind, "taken": ok, "to": receiver, "task": task}
@@ -140,10 +127,9 @@ def _audit(session: Session, entry: ChannelEntry, *, ok: bool, receiver: str | N
 
 
 def _keep(config: Config, name: str, *, ok: bool, words: str) -> None:
-    from smart_cron.engine.clock import SystemClock
-    from smart_cron.services.notify.tested import TestResult, remember
+    from smart_cron.wiring.channel_trial import keep_result
 
     try:
-        remember(config.state_dir, name, TestResult(tested_at=SystemClock().now(), ok=ok, words=words))
+        keep_result(config, name, ok=ok, words=words)
     except OSError as error:
         note(f"The result was not kept for 'smart-cron doctor': {error.strerror}.")

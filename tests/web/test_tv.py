@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 from tests.web.conftest import Dashboard
-from tests.web.furniture import HOSTILE, bind, furnish, opened, running, visitor
+from tests.web.furniture import HOSTILE, add, bind, furnish, opened, running, visitor
 from tests.web.visitors import NARROW, WIDE, add_users, chromium, logged_in
 
 pytestmark = pytest.mark.slow
@@ -41,7 +41,8 @@ def test_it_shows_what_fails_and_what_begins_to_run(
         assert page.locator("nav, aside, main a, main button").count() == 0
         with opened(furnished) as store:
             before = page.locator("[sse-swap=running] li").count()
-            running(store, "orders")
+            add(store, f"board{size['width']}")
+            running(store, f"board{size['width']}")
         expect(page.locator("[sse-swap=running] li")).to_have_count(before + 1)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert seen.faults == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -56,6 +57,12 @@ def client_address(request: HttpRequest) -> str:
 def client_network(request: HttpRequest) -> str:
     """Return the address by which failures are counted: an IPv6 client has as many as it likes of its network."""
     return neighbourhood(client_address(request)).partition("/")[0]
+
+
+def tried_name(request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> str:
+    """Return whose login is tried. Without it all names of one address would be locked together."""
+    given = (credentials or {}).get("username") or request.POST.get("login")
+    return str(given or (request.user.get_username() if request.user.is_authenticated else ""))
 
 
 def locked_out(request: HttpRequest, response: HttpResponse | None = None, credentials: object = None) -> HttpResponse:

@@ -199,7 +199,8 @@ def _lockout(config: Config) -> dict[str, Any]:
         "AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT": False,
         "AXES_ENABLE_ACCESS_FAILURE_LOG": False,
         "AXES_DISABLE_ACCESS_LOG": True,
-        "AXES_USERNAME_FORM_FIELD": "login",
+        # The form has `login`, allauth's credentials `username`: axes itself would find neither in the other.
+        "AXES_USERNAME_CALLABLE": "smart_cron.faces.web.accounts.tried_name",
         "AXES_CLIENT_IP_CALLABLE": "smart_cron.faces.web.accounts.client_network",
         "AXES_LOCKOUT_CALLABLE": "smart_cron.faces.web.accounts.locked_out",
         "AXES_VERBOSE": False,

@@ -25,7 +25,11 @@ FIND = """async (tags) => {
   return found.violations.map((each) => `${each.id}: ${shown(each)}`);
 }"""
 # Routes without a page of their own: what they answer is a redirect, a file or data.
-NO_PAGE = frozenset({"mfa_download_recovery_codes", "mfa_reauthenticate", "mfa_authenticate", "mfa_login_webauthn"})
+NO_PAGE = frozenset({
+    "mfa_download_recovery_codes", "mfa_reauthenticate", "mfa_authenticate", "mfa_login_webauthn",
+    # Parts of a page.
+    "run_output", "run_search", "tasks_explain",
+})  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -110,11 +114,14 @@ def test_no_page_breaks_a_rule_or_scrolls_sideways(
         found += _broken(login.go("/login"), axe)
         seen = logged_in(context, furnished, "admin")
         for path in paths:
-            answer = seen.page.goto(f"{seen.url}{path}", wait_until="load")
-            if answer is None or answer.status != 200 or "html" not in answer.headers.get("content-type", ""):
+            # What is a file to keep would be none for a browser to show.
+            answer = context.request.get(f"{seen.url}{path}")
+            if answer.status != 200 or "html" not in answer.headers.get("content-type", ""):
                 continue
+            seen.page.goto(f"{seen.url}{path}", wait_until="load")
             found += [f"{path}: {each}" for each in _broken(seen.page, axe)]
-    assert found == []
+    # One text, so that all of it is told.
+    assert "\n".join(found) == ""
 
 
 def _broken(page: Page, axe: str) -> list[str]:

@@ -73,7 +73,9 @@ def test_a_full_disk_under_the_database_is_told_once_and_loses_nothing(tmp_path:
     found = json.loads(done.stdout)
     assert found["faults"] == {}
     assert found["runs"]
-    assert ["full" in reason for reason in found["lost"]] == [True]
+    # PostgreSQL that cannot write its log panics, and who asks it then hears of a lost connection alone.
+    words = ("full", "connection") if database == "postgresql" else ("full",)
+    assert [any(word in reason for word in words) for reason in found["lost"]] == [True], found["lost"]
     assert found["back"] == 1
 
 

@@ -15,7 +15,13 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize(
     "words",
-    [("task", "list"), ("task", "list", "--json"), ("task", "show", "none"), ("no-such-command",), ("init", "--help")],
+    [
+        ("task", "list", "--disabled"),
+        ("task", "list", "--json"),
+        ("task", "show", "none"),
+        ("no-such-command",),
+        ("init", "--help"),
+    ],
     ids=" ".join,
 )
 def test_a_command_says_and_ends_as_one_that_was_started_by_itself(tmp_path: Path, words: tuple[str, ...]) -> None:

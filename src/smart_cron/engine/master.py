@@ -11,6 +11,7 @@ from types import FrameType
 
 from smart_cron.core.errors import (
     ConfigError,
+    DatabaseConflictError,
     DatabaseError,
     DatabaseUnavailableError,
     RestoredDatabaseError,
@@ -139,7 +140,9 @@ class Master:
         while not self._stopping:
             try:
                 self._begin()
-            except (RestoredDatabaseError, DatabaseUnavailableError, TaskRunnerError) as error:
+            except (
+                RestoredDatabaseError, DatabaseUnavailableError, DatabaseConflictError, TaskRunnerError
+            ) as error:  # fmt: skip
                 self._say_waiting(error, on_wait)
             else:
                 self._waits_for = None
@@ -163,6 +166,9 @@ class Master:
         on_wait(str(error))
         if isinstance(error, DatabaseUnavailableError):
             self._lost_database(error)
+        elif isinstance(error, DatabaseConflictError):
+            # Somebody holds what the start has to write, for longer than anybody waits.
+            self._log.warning("Database is busy, the start is tried again", reason=str(error))
         elif isinstance(error, RestoredDatabaseError):
             self._log.critical("Database was restored or exchanged, starts are held", reason=str(error))
         else:

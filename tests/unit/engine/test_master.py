@@ -12,7 +12,7 @@ import pytest
 from tests.engine.scripted import NOON, Bench
 from tests.unit.engine.conftest import MakeBench
 
-from smart_cron.core.errors import ConfigError, DatabaseUnavailableError, TaskRunnerError
+from smart_cron.core.errors import ConfigError, DatabaseConflictError, DatabaseUnavailableError, TaskRunnerError
 from smart_cron.core.task import OnMissed, OnOverlap
 from smart_cron.engine.master import Master
 
@@ -412,6 +412,28 @@ def test_a_master_waits_for_a_database_that_is_away_when_it_starts(
     assert bench.log.count("Failed to connect to database") == 1
     assert bench.log.count("Master started") == 1
     assert bench.log.count("Database is back") == 1
+
+
+def test_a_master_that_finds_the_database_locked_when_it_starts_tries_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = iter([DatabaseConflictError("somebody keeps writing to it.")] * 3)
+    real = bench.store.database.check
+
+    def check() -> None:
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        real()
+
+    monkeypatch.setattr(bench.database, "check", check, raising=False)
+    master = bench.master()
+    monkeypatch.setattr(master, "_pause", bench.clock.advance)
+
+    run_for(master, turns=50)
+
+    assert bench.log.count("Database is busy, the start is tried again") == 1
+    assert bench.log.count("Failed to connect to database") == 0
+    assert bench.log.count("Master started") == 1
 
 
 def test_a_master_waits_for_a_task_runner_that_cannot_be_started(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

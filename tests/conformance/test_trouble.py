@@ -7,16 +7,19 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
+from django.db import utils as django_errors
 from tests.conformance.scene import MIGRATIONS, Scene
 from tests.servers import MariaDb, PostgreSql, Server
 
 from smart_cron.core.errors import (
     ConfigError,
     DatabaseConflictError,
+    DatabaseError,
     DatabaseUnavailableError,
     SchemaError,
     SmartCronError,
 )
+from smart_cron.store import schema
 from smart_cron.store.address import database_settings
 from smart_cron.store.dialects import DIALECTS
 from smart_cron.store.fairness import HELD_SECONDS, PAUSE_SECONDS, Fairness
@@ -317,3 +320,15 @@ def test_the_migrations_say_what_the_models_say(store: Store) -> None:
     # Django looks at every database that this process knows; the default one may be that of a test before.
     derive("default", source=store.session.alias)
     call_command("makemigrations", "smart_cron", check=True, dry_run=True, verbosity=0)
+
+
+def test_a_server_that_goes_while_its_tables_are_looked_at_is_told_in_our_words(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_: object) -> list[str]:
+        raise django_errors.OperationalError("consuming input failed: server closed the connection unexpectedly")
+
+    monkeypatch.setattr(schema, "_tables", gone)
+
+    with pytest.raises(DatabaseError, match="server closed the connection"):
+        store.database.check()

@@ -280,8 +280,9 @@ class Session:
 
     def check(self) -> None:
         """Raise SchemaError or DatabaseUnavailableError unless server and tables fit this code."""
-        schema.check_server(self)
-        schema.check_tables(self)
+        with told_in_ours(self._secret):
+            schema.check_server(self)
+            schema.check_tables(self)
 
     def has_tables(self) -> bool:
         """Whether any table of ours is there, however old."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
 import sys
@@ -15,6 +14,7 @@ import click
 
 from smart_cron.core.errors import SmartCronError
 from smart_cron.faces.cli.errors import note
+from smart_cron.faces.web.loopback import is_loopback
 
 if TYPE_CHECKING:
     from smart_cron.config import Config
@@ -51,16 +51,6 @@ def _host_of_settings(config: Config) -> str:
             f"web.host is {host}: {OPEN}", remedy=f"If that is meant, say it on the command line: --host {host}."
         )
     return host
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens there."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def open_place(place: Place) -> socket.socket:

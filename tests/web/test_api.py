@@ -103,6 +103,7 @@ def test_roles_bound_what_a_key_may_do(callers: Mapping[str, Caller], script: Pa
         ("editor", "PATCH", "/tasks/bound", {"shell_command": "id"}),
         ("editor", "PATCH", "/tasks/bound", {"run_as_user": "root"}),
         ("editor", "PATCH", "/tasks/bound", {"environment": {"A": "b"}}),
+        ("operator", "POST", "/tasks/bound/run", {"arguments": ["-c", "id"]}),
     ):
         callers[role].fails(403, method, path, body)
     assert callers["viewer"].get("/tasks/bound")["shell_command"] is None
@@ -125,7 +126,9 @@ def test_the_same_idempotency_key_runs_a_task_once(callers: Mapping[str, Caller]
 
     assert (first["is_new"], again["is_new"], again["id"]) == (True, False, first["id"])
     assert len(operator.get("/runs?task=once")["items"]) == 1
-    operator.fails(422, "POST", "/tasks/once/run", {"arguments": ["x"]}, Idempotency_Key="k")
+    editor = callers["editor"]
+    editor.ask("POST", "/tasks/once/run", {}, Idempotency_Key="k")
+    editor.fails(422, "POST", "/tasks/once/run", {"arguments": ["x"]}, Idempotency_Key="k")
 
 
 def test_pages_of_runs_lead_on_without_gap_or_repeat(callers: Mapping[str, Caller], script: Path) -> None:
@@ -234,3 +237,13 @@ def test_everything_is_held_back_and_goes_on(callers: Mapping[str, Caller]) -> N
 def test_the_log_and_the_backups_are_listed(callers: Mapping[str, Caller]) -> None:
     assert callers["viewer"].get("/logs?lines=1&text=dashboard")[0]["message"] == "Dashboard started"
     assert callers["admin"].get("/backups")[0]["status"] == "verified"
+
+
+def test_an_editor_cannot_bring_an_admins_environment_back(callers: Mapping[str, Caller], script: Path) -> None:
+    callers["admin"].ask("POST", "/tasks", terms("brought", script, environment={"A": "b"}))
+    callers["admin"].ask("PATCH", "/tasks/brought", {"environment": {}})
+
+    told = callers["editor"].fails(403, "POST", "/tasks/brought/revisions/1/restore")
+
+    assert "environment" in told["detail"]
+    assert callers["editor"].get("/tasks/brought")["environment"] == {}

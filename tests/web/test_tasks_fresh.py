@@ -88,3 +88,24 @@ def test_a_rollback_to_another_script_does_too(brief: Dashboard) -> None:
     assert urlsplit(answer.headers["location"]).path == "/account/fresh"
     with opened(brief) as store:
         assert Path(store.tasks.get("back").definition.script or "").name == "second.sh"
+
+
+def test_the_api_takes_no_change_of_what_runs_from_a_session_that_is_not_fresh(brief: Dashboard) -> None:
+    brief.house.sure("task", "add", "by-api", "--script", script(brief), "--schedule", "@daily")
+    visitor = stale(brief)
+    cookies = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
+    # A key that is none does not make a key's call of it.
+    headers = {
+        "Cookie": cookies,
+        "X-CSRFToken": visitor.token,
+        "Content-Type": "application/json",
+        "Authorization": "Bearer sc_00000000_" + "x" * 43,
+    }
+
+    refused = brief.ask("/api/v1/tasks/by-api", "PATCH", body=b'{"task_arguments": ["-c"]}', headers=headers)
+    taken = brief.ask("/api/v1/tasks/by-api", "PATCH", body=b'{"priority": 2}', headers=headers)
+
+    assert (refused.status, b"Log in anew" in refused.body, taken.status) == (403, True, 200), refused.body
+    with opened(brief) as store:
+        saved = store.tasks.get("by-api").definition
+    assert (saved.arguments, saved.priority) == ((), 2)

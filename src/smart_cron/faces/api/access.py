@@ -53,6 +53,7 @@ class SessionAuth(APIKeyCookie):
         """Return who is logged in."""
         if key is None:
             return None
+        request.is_by_session = True  # type: ignore[attr-defined]  # ours to know
         user = request.user
         if not isinstance(user, User) or lacks_second_factor(user, premises_of(request).config):
             return None
@@ -100,6 +101,11 @@ def judged(operation: Callable[..., Any], *, asks: frozenset[str]) -> Callable[.
 
 def _listed(names: frozenset[str]) -> str:
     return ", ".join(sorted(names)) or "nothing"
+
+
+def is_by_session(request: HttpRequest) -> bool:
+    """Whether a browser's session stands for the caller, and no key."""
+    return getattr(request, "is_by_session", False)
 
 
 def person_of(request: HttpRequest) -> Person:

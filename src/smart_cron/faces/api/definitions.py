@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from django.http import HttpRequest
 from ninja.errors import HttpError
 
 from smart_cron.core.errors import InvalidTaskError
 from smart_cron.core.people import Role
 from smart_cron.core.task import TaskDefinition
-from smart_cron.faces.api.access import person_of
+from smart_cron.faces.api.access import is_by_session, person_of
+from smart_cron.faces.web.fresh import is_fresh
 from smart_cron.faces.web.premises import premises_of
 from smart_cron.wiring.soundness import faults_here
 
 # Whoever sets these chooses what runs as whom, beyond the scripts that an editor may name.
-ADMINS_ALONE = ("shell_command", "stdin_text", "run_as_user", "environment")
+ADMINS_ALONE = ("shell_command", "stdin_text", "run_as", "environment")
+# What runs: a browser left alone must not change it.
+CODE = ("script", "arguments", *ADMINS_ALONE)
+_NEW = TaskDefinition(name="", schedule="")
 
 
-def require_allowed(request: HttpRequest, terms: Mapping[str, Any], before: TaskDefinition | None) -> None:
-    """Raise HttpError 403 for a column that is an admin's alone, and for a group that is none of the caller's."""
-    person = person_of(request)
-    theirs = [column for column in ADMINS_ALONE if terms.get(column)]
+def require_allowed(request: HttpRequest, after: TaskDefinition, before: TaskDefinition | None) -> None:
+    """Raise HttpError 403 where the change is none that the caller may make, whatever way it came about."""
+    person, old = person_of(request), before or _NEW
+    theirs = [field for field in ADMINS_ALONE if getattr(after, field) != getattr(old, field)]
     if theirs and not person.may(Role.ADMIN):
         raise HttpError(403, f"{', '.join(theirs)}: an admin's alone.")
-    if before is not None and before.shell_command is not None and not person.may(Role.ADMIN):
+    if old.shell_command is not None and not person.may(Role.ADMIN):
         raise HttpError(403, "A task that is a shell command is changed by an admin alone.")
-    group = terms.get("task_group", before.group if before else None)
-    if not person.is_near(group):
-        raise HttpError(403, f"The group '{group}' is none of yours." if group else "Name one of your groups.")
+    if not person.is_near(after.group):
+        raise HttpError(
+            403, f"The group '{after.group}' is none of yours." if after.group else "Name a group of yours."
+        )
+    changes_code = any(getattr(after, field) != getattr(old, field) for field in CODE)
+    if changes_code and is_by_session(request) and not is_fresh(request):
+        raise HttpError(403, "Log in anew to change what runs, or send an API key.")
 
 
 def require_sound(request: HttpRequest, definition: TaskDefinition) -> None:

@@ -59,9 +59,8 @@ def restore_revision(request: HttpRequest, name: str, revision: Number) -> dict[
     definition, fault = store.revisions.definition(task.id, revision)
     if fault is not None:
         raise HttpError(409, f"Revision {revision} cannot be used: {fault}.")
-    terms = {"shell_command": definition.shell_command, "run_as_user": definition.run_as}
-    require_allowed(request, {**terms, "task_group": definition.group}, task.definition)
     definition = replace(definition, name=task.name)
+    require_allowed(request, definition, task.definition)
     require_sound(request, definition)
     return task_document(store.tasks.replace(task.id, definition, actor=actor_of(request), revision=revision))
 

@@ -50,7 +50,7 @@ class Probe:
         settings = engine_settings(house.config)
         self._house, self._tasks, self._random = house, tasks, random.Random(SEED)
         store, clock, log = house.store, house.clock, house.log
-        self._planner = Planner(plans=store.plans, settings=settings, log=log, started_at=clock.now())
+        self._planner = Planner(plans=store.plans, settings=settings, log=log, clock=clock)
         self._claimer = Claimer(claims=store.claims, clock=clock, settings=settings)
         self._recorder = Recorder(records=store.records, clock=clock, log=log, jitter=lambda: 0.0)
 

@@ -33,7 +33,7 @@ def main() -> None:
     house = open_house(config)
     house.store.tasks.add(definition(sys.argv[1], sys.argv[2:]), actor="benchmarks")
     now = house.clock.now()
-    planner = Planner(plans=house.store.plans, settings=engine_settings(config), log=house.log, started_at=now)
+    planner = Planner(plans=house.store.plans, settings=engine_settings(config), log=house.log, clock=house.clock)
     with house.store.database.transaction():
         planner.plan_chunk(now=now)
     print(json.dumps(copied_columns()))

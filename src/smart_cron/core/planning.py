@@ -22,6 +22,8 @@ from smart_cron.core.task import OnMissed, OnOverlap
 
 # An `all` catch-up becomes executions in portions, so that no transaction grows with the length of an outage.
 MAX_STARTS = 100
+# A task that was accounted for so little later than now was seen by a node whose clock is ahead of ours.
+CLOCK_TOLERANCE = timedelta(seconds=5)
 _INSTANT = timedelta(microseconds=1)
 _DISABLED = "the task was disabled before this slot could start"
 _UNREADABLE = "the definition was made unusable before this slot could start"
@@ -66,15 +68,17 @@ def plan(
     A slot is on time within `misfire_grace`. `started_at` is the start of this master, for the wording of reasons.
 
     A disabled task has no slots; those left from before it was disabled are missed. `@reboot` has none either.
-    After the clock was set back behind `accounted_until`, planning goes on from now.
+    After the clock was set back behind `accounted_until`, planning goes on from now. Where that is ahead by no more
+    than CLOCK_TOLERANCE, what was decided of the slots in between stands: no two nodes' clocks agree to the last bit.
     """
     zone_name = task.time_zone or default_zone
+    until = _accounted_until(task, now)
     try:
         shown = Rhythm.of(task.schedule, zone_name)
         _check_words(task)
     except InvalidInputError as fault:
         left = write_off(task, now=now, reason=_UNREADABLE, taken=taken)
-        return SlotPlan(task=task, zone=zone_name, not_run=left, accounted_until=now, invalid_reason=str(fault))
+        return SlotPlan(task=task, zone=zone_name, not_run=left, accounted_until=until, invalid_reason=str(fault))
     edited = not _is_as_seen(task, zone_name)
     this_pass = _Pass(task=task, now=now, misfire_grace=misfire_grace, started_at=started_at)
     decision = _decide(this_pass, _due_slots(task, now=now, taken=taken))
@@ -88,9 +92,15 @@ def plan(
         starts=_marked(decision.starts, late_before=now - misfire_grace),
         not_run=decision.not_run,
         cancel_execution_ids=decision.cancels,
-        next_run_at=resume_at or _next_run_at(task, shown, now=now, edited=edited),
-        accounted_until=now if resume_at is None else resume_at - _INSTANT,
+        next_run_at=resume_at or _next_run_at(task, shown, now=now, until=until, edited=edited),
+        accounted_until=until if resume_at is None else resume_at - _INSTANT,
     )
+
+
+def _accounted_until(task: DueTask, now: datetime) -> datetime:
+    """Return up to when every slot of the task has an outcome after this pass."""
+    before = task.accounted_until
+    return before if before is not None and now < before <= now + CLOCK_TOLERANCE else now
 
 
 def write_off(
@@ -115,14 +125,15 @@ def pass_over(
     """
     zone_name = task.time_zone or default_zone
     not_run = _due_slots(task, now=now, taken=taken).as_range(SlotOutcome.MISSED, reason)
-    passed = SlotPlan(task=task, zone=zone_name, not_run=not_run, accounted_until=now)
+    until = _accounted_until(task, now)
+    passed = SlotPlan(task=task, zone=zone_name, not_run=not_run, accounted_until=until)
     try:
         shown = Rhythm.of(task.schedule, zone_name)
         _check_words(task)
     except InvalidInputError as fault:
         return passed, SlotPlan(task=task, zone=zone_name, invalid_reason=str(fault))
     edited = not _is_as_seen(task, zone_name)
-    return (replace(passed, next_run_at=_next_run_at(task, shown, now=now, edited=edited)),)
+    return (replace(passed, next_run_at=_next_run_at(task, shown, now=now, until=until, edited=edited)),)
 
 
 def _marked(starts: tuple[PlannedStart, ...], *, late_before: datetime) -> tuple[PlannedStart, ...]:
@@ -206,19 +217,19 @@ def _seen_rhythm(task: DueTask) -> Rhythm | None:
         return None
 
 
-def _next_run_at(task: DueTask, shown: Rhythm, *, now: datetime, edited: bool) -> datetime | None:
+def _next_run_at(task: DueTask, shown: Rhythm, *, now: datetime, until: datetime, edited: bool) -> datetime | None:
     if not task.enabled:
         return None
     by_hand = _set_by_hand(task)
     if by_hand is not None and by_hand > now:
         return by_hand
     planned = task.next_run_at
-    if planned is None or by_hand is not None or edited or planned <= now:
-        return shown.next_after(now)
+    if planned is None or by_hand is not None or edited or planned <= until:
+        return shown.next_after(until)
     accounted = task.accounted_until
-    if accounted is not None and accounted > now and shown.next_after(accounted) == planned:
+    if accounted is not None and accounted > until and shown.next_after(accounted) == planned:
         # The clock was set back: what the pattern gave then is withdrawn, what a person set stays.
-        return shown.next_after(now)
+        return shown.next_after(until)
     return planned
 
 

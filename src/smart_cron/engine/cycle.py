@@ -103,7 +103,7 @@ class Cycle:
         self._stores, self._launcher, self._clock, self._log = stores, launcher, clock, log
         self._bell = bell
         self._settings = settings
-        self._planner = Planner(plans=stores.plans, settings=settings, log=log, started_at=clock.now())
+        self._planner = Planner(plans=stores.plans, settings=settings, log=log, clock=clock)
         self._claimer = Claimer(claims=stores.claims, clock=clock, settings=settings)
         self._recorder = Recorder(
             records=stores.records,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from smart_cron.core.planning import plan
-from smart_cron.core.ports import Log, PlanStore
+from smart_cron.core.ports import Clock, Log, PlanStore
 from smart_cron.core.run import DueTask, PlannedStart, SlotPlan, Status
 from smart_cron.engine.settings import EngineSettings
 
@@ -40,18 +40,21 @@ NOTHING = Planned()
 class Planner:
     """Plans what is due; stateless but for its settings."""
 
-    def __init__(self, *, plans: PlanStore, settings: EngineSettings, log: Log, started_at: datetime) -> None:
-        self._plans, self._settings, self._log, self._started_at = plans, settings, log, started_at
+    def __init__(self, *, plans: PlanStore, settings: EngineSettings, log: Log, clock: Clock) -> None:
+        self._plans, self._settings, self._log, self._clock = plans, settings, log, clock
+        self._started_at = clock.now()
 
     def adopt(self, settings: EngineSettings) -> None:
         """Plan by other settings from now on."""
         self._settings = settings
 
     def plan_chunk(self, *, now: datetime) -> Planned:
-        """Plan within the caller's transaction."""
+        """Plan within the caller's transaction what is due by *now*."""
         due, overdue = self._lock_due(now)
         seen = {task.task_id for task in (*due, *overdue)}
         changed = [task for task in self._plans.lock_changed(limit=CHUNK) if task.task_id not in seen]
+        # What was locked may have been decided by others while we waited for the database: nobody could after this.
+        now = max(now, self._clock.now())
         planned = self._save([*overdue, *due, *changed], now=now)
         is_behind = any(plan.next_run_at is not None and plan.next_run_at <= now for plan in planned.plans)
         return replace(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from smart_cron.core.planning import MAX_STARTS, plan
+from smart_cron.core.planning import CLOCK_TOLERANCE, MAX_STARTS, plan
 from smart_cron.core.run import DueTask, SlotOutcome, SlotPlan, Status
 from smart_cron.core.task import OnMissed, OnOverlap
 
@@ -407,6 +408,35 @@ class TestClockSetBack:
         task = seen_row(accounted_until=NOON, first=NOON + 90 * MINUTE)
 
         assert look(task, now=NOON - SECOND).next_run_at == NOON + 90 * MINUTE
+
+
+class TestAnotherNodesClockIsAhead:
+    AHEAD = seen_row(accounted_until=NOON + SECOND, first=NOON + HOUR)
+
+    def test_what_it_has_decided_stands(self) -> None:
+        made = look(self.AHEAD)
+
+        assert (made.starts, made.not_run) == ((), ())
+        assert (made.next_run_at, made.accounted_until) == (NOON + HOUR, NOON + SECOND)
+
+    def test_an_edited_pattern_begins_where_its_account_ends(self) -> None:
+        task = replace(self.AHEAD, schedule="* * * * *", accounted_until=NOON + SECOND)
+
+        made = look(task, now=NOON - SECOND)
+
+        assert (made.next_run_at, made.accounted_until) == (NOON + MINUTE, NOON + SECOND)
+
+    def test_a_slot_set_by_hand_comes_when_it_is_due_here(self) -> None:
+        slot = NOON + SECOND / 2
+        task = replace(self.AHEAD, next_run_at=slot)
+
+        assert look(task).next_run_at == slot
+        assert starts(look(task, now=slot)) == [(slot, Status.WAITING)]
+
+    def test_one_that_is_ahead_by_more_has_met_a_clock_set_back(self) -> None:
+        task = replace(self.AHEAD, accounted_until=NOON + CLOCK_TOLERANCE + SECOND)
+
+        assert look(task).accounted_until == NOON
 
 
 @pytest.mark.parametrize(

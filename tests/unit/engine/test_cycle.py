@@ -579,3 +579,32 @@ def test_a_batch_leaves_the_rest_to_the_next_one(make_bench: MakeBench) -> None:
     assert bench.cycle.ripe_at == bench.clock.boottime()
     bench.cycle.act(look=False)
     assert bench.statuses().count("success") == 260
+
+
+def test_what_another_node_decided_while_this_one_waited_for_the_database_stands(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slot was skipped, and the task changed since; our turn had begun before all that."""
+    bench.add_planned("report")
+    lock = bench.store.plans.lock_due
+
+    def locked_after_a_while(**asked: Any) -> Any:
+        bench.clock.advance(30)
+        skipped_at, seen_at = (bench.clock.now() - timedelta(seconds=seconds) for seconds in (20, 10))
+        bench.sql(
+            """INSERT INTO smart_cron_skipped_slots (task_id, task_name, first_slot, last_slot, slot_count, outcome,
+                reason, schedule_pattern, time_zone, recorded_at)
+             SELECT id, task_name, %s, %s, 1, 'skipped', 'busy', schedule_pattern, 'UTC', %s
+              FROM smart_cron_tasks_config""",
+            *(f"{at:%Y-%m-%d %H:%M:%S.%f}" for at in (skipped_at, skipped_at, seen_at)),
+        )
+        bench.sql(
+            "UPDATE smart_cron_tasks_config SET accounted_until = %s, planned_policy = NULL",
+            f"{seen_at:%Y-%m-%d %H:%M:%S.%f}",
+        )
+        return lock(**asked)
+
+    monkeypatch.setattr(bench.store.plans, "lock_due", locked_after_a_while)
+    bench.turn()
+
+    assert bench.rows("SELECT outcome, slot_count FROM smart_cron_skipped_slots") == [("skipped", 1)]

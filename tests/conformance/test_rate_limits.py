@@ -102,7 +102,7 @@ def test_one_who_is_forgotten_begins_anew(rows: RateLimitRows) -> None:
     assert limits.wait_seconds("a", "x") > 0
     limits.forget("a", "x")
 
-    assert limits.left("a", "x")[1] == 1
+    assert limits.standing("a", "x").left == 1
     limits.require("a", "x")
 
 

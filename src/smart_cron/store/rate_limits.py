@@ -61,6 +61,14 @@ class RateLimitRows(Storage):
         row = self._session.row(sql, [key, self._session.dialect.instant(self._session.now())])
         return int(row[0]) if row else 0
 
+    def window(self, key: str) -> tuple[int, float]:
+        """Return how many there are in the window, and in how many seconds it ends; (0, 0) where there is none."""
+        now = self._session.now()
+        sql = "SELECT hits, expires_at FROM smart_cron_rate_limits WHERE limit_key = %s AND expires_at > %s"
+        row = self._session.row(sql, [key, self._session.dialect.instant(now)])
+        ends_at = self._session.dialect.read_instant(row[1]) if row else None
+        return (0, 0.0) if row is None or ends_at is None else (int(row[0]), (ends_at - now).total_seconds())
+
     def get_expiry(self, key: str) -> float:
         """Return when the window ends, in seconds since 1970 by the database's clock."""
         row = self._session.row("SELECT expires_at FROM smart_cron_rate_limits WHERE limit_key = %s", [key])

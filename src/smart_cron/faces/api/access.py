@@ -13,6 +13,7 @@ from ninja.security import APIKeyCookie, HttpBearer
 
 from smart_cron.core.audit import Actor, Source
 from smart_cron.core.people import Person, Role
+from smart_cron.faces.api.quota import count
 from smart_cron.faces.web.limits import neighbourhood
 from smart_cron.faces.web.premises import premises_of
 from smart_cron.faces.web.second_factors import lacks_second_factor
@@ -31,7 +32,7 @@ class KeyAuth(HttpBearer):
     def authenticate(self, request: HttpRequest, token: str) -> Person | None:
         """Return whose key it is; whoever guesses keys is bounded by their address. Raise TooManyError."""
         premises = premises_of(request)
-        premises.limits.require("api by address", neighbourhood(request.META.get("REMOTE_ADDR", "")))
+        count(request, "api by address", neighbourhood(request.META.get("REMOTE_ADDR", "")))
         store = premises.store
         return KeyBook(store.session, store.audit).person_of(token)
 
@@ -88,7 +89,7 @@ def judged(operation: Callable[..., Any], *, asks: frozenset[str]) -> Callable[.
             raise HttpError(400, f"There is no '{unknown[0][:100]}' to ask for here; there is {_listed(asks)}.")
         person = person_of(request)
         # By the user, whichever of their keys it is.
-        premises_of(request).limits.require("api", f"user {person.id}")
+        count(request, "api", f"user {person.id}")
         if not person.may(role):
             premises_of(request).log.warning(
                 "Request denied", user=person.name, role=str(person.role), method=request.method, path=request.path

@@ -17,13 +17,16 @@ from ninja.parser import Parser
 from smart_cron import __version__
 from smart_cron.faces.api import alerts, audit, control, revisions, runs, slots, system, tasks
 from smart_cron.faces.api.access import KeyAuth, SessionAuth, judged
+from smart_cron.faces.api.description import Described
 from smart_cron.faces.api.problems import handle_errors, problem
+from smart_cron.faces.api.quota import telling_what_is_left
 from smart_cron.faces.web.guard import SAFE, Route, marked
 
 ABOUT = """What the dashboard and the commands of Smart Cron can do.
 
 Send `Authorization: Bearer KEY` with a key of the settings page. Lists come in pages: `next` of one is `cursor` of the
-following. Instants are ISO 8601 in UTC. Errors are problem details (RFC 9457)."""
+following. Instants are ISO 8601 in UTC. Errors are problem details (RFC 9457). `RateLimit` on every answer says how
+many requests are left, `RateLimit-Policy` of how many (draft-ietf-httpapi-ratelimit-headers)."""
 
 
 RESOURCES = (
@@ -54,7 +57,7 @@ class JsonParser(Parser):
 
 def build() -> NinjaAPI:
     """Return the API. Raise RuntimeError for an operation that does not say who may use it."""
-    api = NinjaAPI(
+    api = Described(
         title="Smart Cron",
         version=__version__,
         description=ABOUT,
@@ -92,7 +95,12 @@ def api_patterns() -> tuple[list[URLPattern | URLResolver], str, str]:
         assert isinstance(each, URLPattern)
         assert each.callback is not None
         each.callback = marked(
-            Route(path=str(each.pattern), view=each.callback, name=each.name or "api", judges_itself=True)
+            Route(
+                path=str(each.pattern),
+                view=telling_what_is_left(each.callback),
+                name=each.name or "api",
+                judges_itself=True,
+            )
         )
     return patterns, app, namespace
 

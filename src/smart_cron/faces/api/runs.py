@@ -13,6 +13,7 @@ from smart_cron.core.people import Role
 from smart_cron.core.run import ErrorType, Status
 from smart_cron.faces.api.access import actor_of, needs, person_of
 from smart_cron.faces.api.paging import Paging, page
+from smart_cron.faces.api.quota import count
 from smart_cron.faces.api.schemas import Asked, RunInFull, RunPage, Said
 from smart_cron.faces.api.tasks import task_of
 from smart_cron.faces.web.premises import premises_of
@@ -77,6 +78,7 @@ def retry_run(request: HttpRequest, run: str) -> tuple[int, dict[str, Any]]:
     """The same task with the same arguments, as a new run by hand."""
     row, premises = _run(request, run), premises_of(request)
     task = task_of(request, row["task_name"])
+    count(request, "runs", f"user {person_of(request).id}")
     number = premises.store.tasks.request_run(
         task.id, arguments=None, actor=actor_of(request), now=premises.clock.now(), retry_of=row["id"]
     )

@@ -10,7 +10,9 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 
 from smart_cron import __version__
+from smart_cron.faces.web.limits import Standing
 from smart_cron.faces.web.premises import premises_of
+from smart_cron.faces.web.rate_headers import rate_headers
 
 PLAIN = "text/plain; charset=utf-8"
 
@@ -69,9 +71,15 @@ def away(request: HttpRequest) -> HttpResponse:
     return HttpResponse(page, status=503, headers={"Retry-After": "5"})
 
 
-def too_many(request: HttpRequest, wait_seconds: float) -> HttpResponse:
-    """Return the answer for what was asked too often: when it may be asked again."""
-    wait = max(1, math.ceil(wait_seconds))
+def too_many(request: HttpRequest, wait_seconds: float, standing: Standing | None = None) -> HttpResponse:
+    """Return the answer for what was asked too often: when it may be asked again, and by which rule."""
+    answer = _too_many(request, max(1, math.ceil(wait_seconds)))
+    for name, value in rate_headers([standing] if standing else []).items():
+        answer[name] = value
+    return answer
+
+
+def _too_many(request: HttpRequest, wait: int) -> HttpResponse:
     if request.headers.get("HX-Request") or getattr(request, "user", None) is None:
         return plain(f"Too many tries: again in {wait} s.", 429, Retry_After=str(wait))
     answer = render(request, "account/locked.html", {"wait": wait}, status=429)

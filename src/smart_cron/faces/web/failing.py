@@ -57,7 +57,7 @@ class FailingMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Write it down under a number and tell the number alone (SECURITY 34)."""
         if isinstance(exception, TooManyError):
-            return too_many(request, exception.wait_seconds)
+            return too_many(request, exception.wait_seconds, exception.standing)
         # Django's own words for what a view does not show have answers of ours.
         return None if isinstance(exception, Http404 | PermissionDenied) else failed(request, exception)
 

@@ -105,8 +105,9 @@ def _over_limit(request: HttpRequest, route: Route) -> HttpResponseBase | None:
     if not route.limit or (route.change and request.method in SAFE):
         return None
     who = f"user {request.user.pk}" if request.user.is_authenticated else neighbourhood(request.META["REMOTE_ADDR"])
-    wait = premises_of(request).limits.wait_seconds(route.limit, who)
-    return too_many(request, wait) if wait else None
+    limits = premises_of(request).limits
+    wait = limits.wait_seconds(route.limit, who)
+    return too_many(request, wait, limits.spent(route.limit, wait)) if wait else None
 
 
 def refusal(request: HttpRequest, route: Route) -> HttpResponseBase | None:

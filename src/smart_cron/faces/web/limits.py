@@ -10,6 +10,7 @@ import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
@@ -25,12 +26,23 @@ if TYPE_CHECKING:
 MOST_REMEMBERED = 50_000
 
 
-class TooManyError(SmartCronError):
-    """Asked too often; `wait_seconds` says when it may be asked again."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How one stands with a rule: *left* of *allowed* in a window of so many seconds, which ends in so many."""
 
-    def __init__(self, wait_seconds: float) -> None:
+    kind: str
+    allowed: int
+    window_seconds: int
+    left: int
+    ends_in_seconds: float
+
+
+class TooManyError(SmartCronError):
+    """Asked too often; `wait_seconds` says when it may be asked again, `standing` by which rule, where known."""
+
+    def __init__(self, wait_seconds: float, standing: Standing | None = None) -> None:
         super().__init__(f"that was asked too often; it is possible again in {wait_seconds:.0f} s.")
-        self.wait_seconds = wait_seconds
+        self.wait_seconds, self.standing = wait_seconds, standing
 
 
 def rules_of(web: WebConfig) -> Mapping[str, RateLimitItem]:
@@ -75,7 +87,7 @@ class Limits:
     def require(self, kind: str, who: str) -> None:
         """Count one. Raise TooManyError where there is none left."""
         if wait := self.wait_seconds(kind, who):
-            raise TooManyError(wait)
+            raise TooManyError(wait, self.spent(kind, wait))
 
     def forget(self, kind: str, who: str) -> None:
         """Let this one begin anew."""
@@ -83,11 +95,28 @@ class Limits:
         self._rows.clear(rule.key_for(kind, name))
         self._refused.pop(rule.key_for(kind, name), None)
 
-    def left(self, kind: str, who: str) -> tuple[int, int, float]:
-        """Return how many are allowed in a window, how many are left, and when it ends in seconds from now."""
+    def standing(self, kind: str, who: str) -> Standing:
+        """Return how this one stands, counting nothing. One statement. Raise DatabaseError."""
         rule, name = self._rules[kind], _name(who)
-        key = rule.key_for(kind, name)
-        return rule.amount, max(0, rule.amount - self._rows.get(key)), self._rows.seconds_left(key)
+        hits, ends_in = self._rows.window(rule.key_for(kind, name))
+        return Standing(
+            kind=kind,
+            allowed=rule.amount,
+            window_seconds=rule.get_expiry(),
+            left=max(0, rule.amount - hits),
+            ends_in_seconds=ends_in,
+        )
+
+    def spent(self, kind: str, wait_seconds: float) -> Standing:
+        """Return how somebody stands who was just refused; the database is not asked: a flood must cost it nothing."""
+        rule = self._rules[kind]
+        return Standing(
+            kind=kind,
+            allowed=rule.amount,
+            window_seconds=rule.get_expiry(),
+            left=0,
+            ends_in_seconds=wait_seconds,
+        )
 
     def _wait(self, kind: str, who: str, ask: Callable[..., bool]) -> float:
         rule, name = self._rules[kind], _name(who)

@@ -19,6 +19,7 @@ from smart_cron.faces.web.answers import not_found, plain, unavailable
 from smart_cron.faces.web.desk import DeskBusyError
 from smart_cron.faces.web.limits import TooManyError, neighbourhood
 from smart_cron.faces.web.premises import Premises, premises_of
+from smart_cron.faces.web.rate_headers import rate_headers
 
 WITHIN_SECONDS = 8.0
 
@@ -35,7 +36,10 @@ async def ping(request: HttpRequest, key: str, signal: str = "") -> HttpResponse
     try:
         is_known = await premises.desk.ask(_recording(premises, key, said, address), within_seconds=WITHIN_SECONDS)
     except TooManyError as refused:
-        return plain("Too many pings.", 429, Retry_After=str(math.ceil(refused.wait_seconds)))
+        answer = plain("Too many pings.", 429, Retry_After=str(math.ceil(refused.wait_seconds)))
+        for name, value in rate_headers([refused.standing] if refused.standing else []).items():
+            answer[name] = value
+        return answer
     except (DatabaseError, DeskBusyError, TimeoutError) as error:
         premises.log.warning("Ping was not taken", reason=f"{type(error).__name__}: {error}"[:500])
         return unavailable()

@@ -14,7 +14,7 @@ from ninja.security import APIKeyCookie, HttpBearer
 from smart_cron.core.audit import Actor, Source
 from smart_cron.core.people import Person, Role
 from smart_cron.faces.api.quota import count
-from smart_cron.faces.web.limits import neighbourhood
+from smart_cron.faces.web.limits import neighbourhood, user_key
 from smart_cron.faces.web.premises import premises_of
 from smart_cron.faces.web.second_factors import lacks_second_factor
 from smart_cron.store.people.keys import KeyBook
@@ -89,11 +89,8 @@ def judged(operation: Callable[..., Any], *, asks: frozenset[str]) -> Callable[.
             raise HttpError(400, f"There is no '{unknown[0][:100]}' to ask for here; there is {_listed(asks)}.")
         person = person_of(request)
         # By the user, whichever of their keys it is.
-        count(request, "api", f"user {person.id}")
+        count(request, "api", user_key(person.id))
         if not person.may(role):
-            premises_of(request).log.warning(
-                "Request denied", user=person.name, role=str(person.role), method=request.method, path=request.path
-            )
             raise HttpError(403, f"This needs the role {role}; yours is {person.role}.")
         return operation(request, *args, **kwargs)
 

@@ -19,7 +19,9 @@ from smart_cron.core.run import HELD_STATUSES, ErrorType
 from smart_cron.core.zones import zone
 from smart_cron.faces.api.access import actor_of, needs, person_of
 from smart_cron.faces.api.paging import Closed
+from smart_cron.faces.api.quota import count
 from smart_cron.faces.api.schemas import Said
+from smart_cron.faces.web.limits import user_key
 from smart_cron.faces.web.premises import Premises, premises_of
 from smart_cron.logs.criteria import Criteria
 from smart_cron.logs.day_log import day_files
@@ -120,6 +122,8 @@ def logs(request: HttpRequest, asked: Query[LogLines]) -> list[dict[str, Any]]:
     if person_of(request).groups is not None:
         raise HttpError(403, "The log tells of every task, and you may not see every group.")
     folder = premises_of(request).config.log_dir
+    if asked.text:
+        count(request, "searches", user_key(person_of(request).id))
     wanted = Criteria({"min_level": asked.level, "message": asked.text})
     days = reversed(day_files(folder, asked.kind))
     lines = (entry for path in days for entry in entries_backwards(path) if wanted.admit(entry))

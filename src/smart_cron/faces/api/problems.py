@@ -24,7 +24,9 @@ from smart_cron.core.errors import (
     UnknownRunError,
     UnknownTaskError,
 )
+from smart_cron.faces.api.access import actor_of, person_of
 from smart_cron.faces.web.failing import failed
+from smart_cron.faces.web.guard import note_denial
 from smart_cron.faces.web.limits import TooManyError
 from smart_cron.store.people.once import KeyReusedError
 
@@ -110,9 +112,13 @@ def _not_there(request: HttpRequest, error: Http404) -> HttpResponse:
 
 
 def _http(request: HttpRequest, error: HttpError) -> HttpResponse:
-    del request
+    # Whatever it is that somebody may not: their role, their groups, or a session that is not fresh.
+    if error.status_code == 403 and getattr(request, "auth", None):
+        note_denial(request, actor_of(request), person_of(request))
     if str(error) == "Cannot parse request body":
-        return problem(400, "Send the body as JSON, with Content-Type: application/json.")
+        # ninja says so of whatever the parser raises.
+        is_called_json = request.content_type == "application/json"
+        return problem(400 if is_called_json else 415, "Send the body as JSON, with Content-Type: application/json.")
     return problem(error.status_code, str(error))
 
 

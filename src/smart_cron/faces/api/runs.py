@@ -16,6 +16,7 @@ from smart_cron.faces.api.paging import Paging, page
 from smart_cron.faces.api.quota import count
 from smart_cron.faces.api.schemas import Asked, RunInFull, RunPage, Said
 from smart_cron.faces.api.tasks import task_of
+from smart_cron.faces.web.limits import user_key
 from smart_cron.faces.web.premises import premises_of
 
 router = Router(tags=["runs"])
@@ -78,7 +79,7 @@ def retry_run(request: HttpRequest, run: str) -> tuple[int, dict[str, Any]]:
     """The same task with the same arguments, as a new run by hand."""
     row, premises = _run(request, run), premises_of(request)
     task = task_of(request, row["task_name"])
-    count(request, "runs", f"user {person_of(request).id}")
+    count(request, "runs", user_key(person_of(request).id))
     number = premises.store.tasks.request_run(
         task.id, arguments=None, actor=actor_of(request), now=premises.clock.now(), retry_of=row["id"]
     )

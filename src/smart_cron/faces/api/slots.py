@@ -17,8 +17,10 @@ from smart_cron.core.people import Role
 from smart_cron.core.zones import zone
 from smart_cron.faces.api.access import actor_of, needs, person_of
 from smart_cron.faces.api.paging import Closed
+from smart_cron.faces.api.quota import count
 from smart_cron.faces.api.schemas import Said
 from smart_cron.faces.api.tasks import task_of
+from smart_cron.faces.web.limits import user_key
 from smart_cron.faces.web.premises import Premises, premises_of
 from smart_cron.services.ledger import entries, tasks_named
 from smart_cron.wiring.inquiring import inquiry_at
@@ -90,9 +92,10 @@ def held(request: HttpRequest, name: str) -> list[dict[str, Any]]:
 def run_held(request: HttpRequest, name: str, payload: Slots | None = None) -> dict[str, Any]:
     """The oldest first."""
     premises, task = premises_of(request), task_of(request, name)
+    count(request, "runs", user_key(person_of(request).id))
     wanted = _wanted(premises, task.id, payload)
-    count = premises.store.held.run(task.id, wanted, actor=actor_of(request), now=premises.clock.now())
-    return {"changed": count > 0, "message": f"{count} slots are run."}
+    slots = premises.store.held.run(task.id, wanted, actor=actor_of(request), now=premises.clock.now())
+    return {"changed": slots > 0, "message": f"{slots} slots are run."}
 
 
 @tasks.post("/{name}/held/drop", response=Said, summary="Let held slots be skipped for good")
@@ -101,8 +104,8 @@ def drop_held(request: HttpRequest, name: str, payload: Slots | None = None) -> 
     """They stand in the ledger as skipped."""
     premises, task = premises_of(request), task_of(request, name)
     wanted = _wanted(premises, task.id, payload)
-    count = premises.store.held.drop(task.id, wanted, actor=actor_of(request), now=premises.clock.now())
-    return {"changed": count > 0, "message": f"{count} slots are dropped."}
+    slots = premises.store.held.drop(task.id, wanted, actor=actor_of(request), now=premises.clock.now())
+    return {"changed": slots > 0, "message": f"{slots} slots are dropped."}
 
 
 @router.get("", response={200: str}, summary="What became of every slot", openapi_extra={"x-stream": "ndjson"})

@@ -26,6 +26,7 @@ from smart_cron.faces.api.quota import count
 from smart_cron.faces.api.schemas import Asked, NewTask, RunRequest, Said, Slot, TaskOut, TaskTerms
 from smart_cron.faces.cli.documents import task_document
 from smart_cron.faces.task_columns import changed
+from smart_cron.faces.web.limits import user_key
 from smart_cron.faces.web.premises import Premises, premises_of
 from smart_cron.store.people.once import Once
 
@@ -134,7 +135,7 @@ def run_task(
 ) -> tuple[int, dict[str, Any]]:
     """Beside its schedule. With `wait` the answer is 200 and the run where it ended in time, else 202."""
     premises, task = premises_of(request), task_of(request, name)
-    count(request, "runs", f"user {person_of(request).id}")
+    count(request, "runs", user_key(person_of(request).id))
     arguments = payload.arguments if payload else None
     if arguments is not None and not person_of(request).may(Role.EDITOR):
         # A script may do anything by them: they are code of the caller's own.

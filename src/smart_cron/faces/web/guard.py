@@ -16,7 +16,7 @@ from smart_cron.core.audit import Actor, Source
 from smart_cron.core.people import Person, Role
 from smart_cron.faces.web.answers import forbidden, not_found, too_many
 from smart_cron.faces.web.fresh import is_fresh, to_fresh_login
-from smart_cron.faces.web.limits import neighbourhood
+from smart_cron.faces.web.limits import neighbourhood, user_key
 from smart_cron.faces.web.premises import premises_of
 from smart_cron.faces.web.second_factors import OPEN_WITHOUT, lacks_second_factor
 
@@ -104,7 +104,7 @@ class GuardMiddleware:
 def _over_limit(request: HttpRequest, route: Route) -> HttpResponseBase | None:
     if not route.limit or (route.change and request.method in SAFE):
         return None
-    who = f"user {request.user.pk}" if request.user.is_authenticated else neighbourhood(request.META["REMOTE_ADDR"])
+    who = user_key(request.user.pk) if request.user.is_authenticated else neighbourhood(request.META["REMOTE_ADDR"])
     limits = premises_of(request).limits
     wait = limits.wait_seconds(route.limit, who)
     return too_many(request, wait, limits.spent(route.limit, wait)) if wait else None
@@ -118,21 +118,26 @@ def refusal(request: HttpRequest, route: Route) -> HttpResponseBase | None:
     if not request.user.is_authenticated:
         return _to_login(request)
     if needed is None or not person_of(request).may(Role(needed)):
-        return _denied(request)
+        return denied(request)
     if route.name not in OPEN_WITHOUT and lacks_second_factor(request.user, premises_of(request).config):
         return _to(request, reverse("mfa_index"))
     return to_fresh_login(request) if route.fresh and not is_fresh(request) else None
 
 
-def _denied(request: HttpRequest) -> HttpResponse:
-    """Refuse, and write it down (SECURITY 2, 31)."""
-    premises, person = premises_of(request), person_of(request)
+def denied(request: HttpRequest) -> HttpResponse:
+    """Refuse, and write it down."""
+    note_denial(request, actor_of(request), person_of(request))
+    return forbidden(request)
+
+
+def note_denial(request: HttpRequest, actor: Actor, person: Person) -> None:
+    """Write down what somebody tried who may not, on a page or by the API (SECURITY 2, 31)."""
+    premises = premises_of(request)
     premises.log.warning(
         "Request denied", user=person.name, role=str(person.role), method=request.method, path=request.path
     )
     told = {"method": request.method, "path": request.path[:200], "role": str(person.role)}
-    premises.store.audit.note("deny", actor=actor_of(request), entity=("user", person.id, person.name), new=told)
-    return forbidden(request)
+    premises.store.audit.note("deny", actor=actor, entity=("user", person.id, person.name), new=told)
 
 
 def person_of(request: HttpRequest) -> Person:

@@ -52,6 +52,8 @@ def rules_of(web: WebConfig) -> Mapping[str, RateLimitItem]:
         "login failures": RateLimitItemPerHour(web.login_failures_per_hour),
         "lockouts told": RateLimitItemPerHour(1),
         "second factors": RateLimitItemPerMinute(web.second_factors_per_minute),
+        # Longer than a code is shown: whoever saw it typed has nothing of it.
+        "codes used": RateLimitItemPerMinute(1),
         "runs": RateLimitItemPerMinute(web.runs_per_minute),
         "searches": RateLimitItemPerMinute(web.searches_per_minute),
         "channel tests": RateLimitItemPerMinute(web.channel_tests_per_minute),
@@ -131,6 +133,11 @@ class Limits:
         if len(self._refused) > MOST_REMEMBERED:
             self._refused.popitem(last=False)
         return wait
+
+
+def user_key(user_id: int) -> str:
+    """Return by what a user is counted, on pages and by keys together."""
+    return f"user {user_id}"
 
 
 def _name(who: str) -> str:

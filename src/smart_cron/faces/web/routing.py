@@ -41,7 +41,13 @@ class Routing:
 
 
 def _files(otherwise: Application) -> ServeStaticASGI:
-    files = ServeStaticASGI(otherwise, max_age=FILE_SECONDS, add_headers_function=_add_headers)
+    files = ServeStaticASGI(
+        otherwise,
+        max_age=FILE_SECONDS,
+        add_headers_function=_add_headers,
+        # Pages elsewhere have no business with them (SECURITY 19).
+        allow_all_origins=False,
+    )
     files.add_files(str(STATIC), prefix="static/")
     for package, folder in ((allauth.mfa, "mfa"), (ninja, "ninja")):
         files.add_files(str(Path(str(package.__file__)).parent / "static" / folder), prefix=f"static/{folder}/")

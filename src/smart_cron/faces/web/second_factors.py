@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.core import context
+from allauth.core.internal.cryptokit import normalize_user_code
+from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base.forms import AuthenticateForm as _AuthenticateForm
 from allauth.mfa.base.forms import ReauthenticateForm as _ReauthenticateForm
 from allauth.mfa.totp.forms import ActivateTOTPForm as _ActivateForm
@@ -40,28 +42,39 @@ def _count(user: Any) -> None:
     premises_of(context.request).limits.require("second factors", str(user.pk))
 
 
+def _use(user: Any, code: str) -> str:
+    """Return the code, the first time. Raise ValidationError for one that was used.
+
+    allauth remembers that itself, but in the memory of one process: after a restart, or before another server of the
+    same database, a code would be good again (SECURITY 9).
+    """
+    if premises_of(context.request).limits.wait_seconds("codes used", f"{user.pk} {normalize_user_code(code)}"):
+        raise get_adapter().validation_error("incorrect_code")
+    return code
+
+
 class AuthenticateForm(_AuthenticateForm):  # type: ignore[misc]
-    """Tries are counted over restarts."""
+    """Tries are counted over restarts, and each code is good once."""
 
     def clean_code(self) -> str:
         """Count the try first."""
         _count(self.user)
-        return str(super().clean_code())
+        return _use(self.user, str(super().clean_code()))
 
 
 class ReauthenticateForm(_ReauthenticateForm):  # type: ignore[misc]
-    """Tries are counted over restarts."""
+    """Tries are counted over restarts, and each code is good once."""
 
     def clean_code(self) -> str:
         """Count the try first."""
         _count(self.user)
-        return str(super().clean_code())
+        return _use(self.user, str(super().clean_code()))
 
 
 class ActivateForm(_ActivateForm):  # type: ignore[misc]
-    """Tries are counted over restarts."""
+    """Tries are counted over restarts, and each code is good once."""
 
     def clean_code(self) -> str:
         """Count the try first."""
         _count(self.user)
-        return str(super().clean_code())
+        return _use(self.user, str(super().clean_code()))

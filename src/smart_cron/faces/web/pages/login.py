@@ -6,14 +6,17 @@ from typing import Any
 
 from allauth.account import views as account
 from allauth.mfa.base import views as mfa
+from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes import views as codes
 from allauth.mfa.totp import views as totp
 from allauth.mfa.webauthn import views as passkeys
 from django.http import HttpRequest, HttpResponse
 
 from smart_cron.core.people import Role
+from smart_cron.faces.web.answers import not_found
 from smart_cron.faces.web.guard import ANYBODY, Route
 from smart_cron.faces.web.premises import premises_of
+from smart_cron.faces.web.rendering import render
 from smart_cron.faces.web.second_factors import lacks_second_factor
 
 _VIEWER = Role.VIEWER
@@ -36,6 +39,32 @@ class Account(mfa.IndexView):  # type: ignore[misc]
         return {**found, "must_set_up": lacks_second_factor(self.request.user, config)}
 
 
+class Codes(codes.ViewRecoveryCodesView):  # type: ignore[misc]
+    """Recovery codes, which are shown once: to whoever asks for it by the button.
+
+    allauth shows them to whoever comes; a link that was followed, or fetched ahead, would use that up (SECURITY 17).
+    """
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Say how many there are, or that they wait to be shown."""
+        del args, kwargs
+        found = Authenticator.objects.filter(user_id=request.user.pk, type=Authenticator.Type.RECOVERY_CODES).first()
+        if found is None:
+            return not_found(request)
+        kept = found.wrap()
+        return render(request, self.template_name, left=len(kept.get_unused_codes()), are_waiting=not kept.did_view)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show them, the first time."""
+        answer: HttpResponse = super().get(request, *args, **kwargs)
+        return answer
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Add how many there are."""
+        found: dict[str, Any] = super().get_context_data(**kwargs)
+        return {**found, "left": len(found["unused_codes"])}
+
+
 ROUTES = (
     Route(path="login", view=account.login, name="account_login", see=ANYBODY, change=ANYBODY, limit="logins"),
     Route(path="logout", view=log_out, name="account_logout", see=None, change=_VIEWER),
@@ -54,7 +83,7 @@ ROUTES = (
     Route(path="account", view=Account.as_view(), name="mfa_index"),
     Route(path="account/totp", view=totp.activate_totp, name="mfa_activate_totp", change=_VIEWER),
     Route(path="account/totp/off", view=totp.deactivate_totp, name="mfa_deactivate_totp", change=_VIEWER),
-    Route(path="account/codes", view=codes.view_recovery_codes, name="mfa_view_recovery_codes"),
+    Route(path="account/codes", view=Codes.as_view(), name="mfa_view_recovery_codes", change=_VIEWER),
     Route(
         path="account/codes/new", view=codes.generate_recovery_codes, name="mfa_generate_recovery_codes", change=_VIEWER
     ),

@@ -11,8 +11,9 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import urlencode
 
-from smart_cron.faces.web.answers import PLAIN, bad_request, forbidden, not_found
-from smart_cron.faces.web.guard import Route, person_of
+from smart_cron.faces.web.answers import PLAIN, bad_request, not_found
+from smart_cron.faces.web.guard import Route, denied, person_of
+from smart_cron.faces.web.limits import user_key
 from smart_cron.faces.web.log_html import entries_html
 from smart_cron.faces.web.log_tail import (
     FILTERS,
@@ -39,7 +40,7 @@ def logs(request: HttpRequest) -> HttpResponse:
     """Show the last lines; of today what comes is added by the stream."""
     person, premises = person_of(request), premises_of(request)
     if not may_see(person):
-        return forbidden(request)
+        return denied(request)
     wanted = _wanted(request, {*FILTERS, "day"})
     if wanted is None:
         return bad_request(request)
@@ -81,7 +82,7 @@ def newer(request: HttpRequest) -> HttpResponse:
     """Return lines after a mark, for where streams are blocked; the header says where to go on."""
     wanted = _wanted(request, {*FILTERS, "after"})
     if not may_see(person_of(request)):
-        return forbidden(request)
+        return denied(request)
     day, _, offset = request.GET.get("after", "").partition(":")
     if wanted is None or not _OFFSET.fullmatch(offset) or path_of_day(premises_of(request), wanted.kind, day) is None:
         return bad_request(request)
@@ -119,16 +120,22 @@ def raw(request: HttpRequest) -> HttpResponseBase:
 
 
 def _wanted(request: HttpRequest, known: set[str]) -> LogFilter | None:
-    """Return the filter; None for fields that there are none of, or twice (SECURITY 4, 5)."""
+    """Return the filter; None for fields that there are none of, or twice (SECURITY 4, 5). Raise TooManyError.
+
+    Words are looked for through whole files, so that is a search like any other.
+    """
     if set(request.GET) - known or any(len(values) > 1 for _, values in request.GET.lists()):
         return None
-    return filter_from(request.GET)
+    wanted = filter_from(request.GET)
+    if wanted is not None and wanted.text:
+        premises_of(request).limits.require("searches", user_key(person_of(request).id))
+    return wanted
 
 
 def _asked(request: HttpRequest, place: str | None) -> tuple[Path, LogFilter, int] | HttpResponse:
     """Return the file of the day, the filter and the offset, or the answer to a request that is wrong."""
     if not may_see(person_of(request)):
-        return forbidden(request)
+        return denied(request)
     known: set[Any] = {*FILTERS, "day", *([place] if place else [])}
     wanted, offset = _wanted(request, known), request.GET.get(place or "", "0")
     if wanted is None or not _OFFSET.fullmatch(offset):

@@ -183,6 +183,6 @@ def _compared(premises: Premises, row: Mapping[str, Any]) -> Mapping[str, Any] |
 ROUTES = (
     Route(path="runs/<str:run>", view=run, name="run"),
     Route(path="runs/<str:run>/kill", view=kill, name="run_kill", see=None, change=Role.OPERATOR),
-    Route(path="runs/<str:run>/rerun", view=rerun, name="run_rerun", see=None, change=Role.OPERATOR),
+    Route(path="runs/<str:run>/rerun", view=rerun, name="run_rerun", see=None, change=Role.OPERATOR, limit="runs"),
     *OUTPUT_ROUTES,
 )

@@ -117,6 +117,6 @@ def _around(data: bytes, words: str) -> str:
 
 OUTPUT_ROUTES = (
     Route(path="runs/<str:run>/output", view=output, name="run_output"),
-    Route(path="runs/<str:run>/search", view=search, name="run_search"),
+    Route(path="runs/<str:run>/search", view=search, name="run_search", limit="searches"),
     Route(path="runs/<str:run>/raw", view=raw, name="run_raw"),
 )

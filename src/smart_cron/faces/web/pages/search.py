@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 from smart_cron.core.alert_words import told
 from smart_cron.core.errors import UnknownRunError
 from smart_cron.core.people import Person
-from smart_cron.faces.web.answers import plain
 from smart_cron.faces.web.asked import Asked
 from smart_cron.faces.web.guard import Route, person_of
 from smart_cron.faces.web.nearness import near_alerts
@@ -35,12 +34,9 @@ class Found:
 
 
 def search(request: HttpRequest) -> HttpResponse:
-    """Show what is found, if this person has not asked too often."""
+    """Show what is found."""
     premises, person = premises_of(request), person_of(request)
     words = Asked(request.GET, ("q",), longest=LONGEST_WORDS).text("q") or ""
-    wait = premises.limits.wait_seconds("searches", str(person.id))
-    if wait:
-        return plain("Too many searches.", 429, Retry_After=str(int(wait) + 1))
     found = list(_found(premises, person, words))
     if request.headers.get("Accept") == "application/json":
         return JsonResponse({"found": [asdict(each) for each in found]})
@@ -96,4 +92,4 @@ def _pages(person: Person, words: str) -> Iterator[Found]:
                 continue
 
 
-ROUTES = (Route(path="search", view=search, name="search"),)
+ROUTES = (Route(path="search", view=search, name="search", limit="searches"),)

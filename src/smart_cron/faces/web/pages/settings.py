@@ -16,6 +16,7 @@ from smart_cron.core.people import Role
 from smart_cron.faces.web.answers import not_found
 from smart_cron.faces.web.asked import Asked
 from smart_cron.faces.web.guard import Route, actor_of, person_of
+from smart_cron.faces.web.limits import user_key
 from smart_cron.faces.web.premises import premises_of
 from smart_cron.faces.web.rendering import render
 from smart_cron.services.notify.tested import last_tests
@@ -91,7 +92,7 @@ def channels(request: HttpRequest) -> HttpResponse:
     entry = entries.get(Asked(request.POST, ("channel",)).text("channel") or "")
     if entry is None:
         return not_found(request)
-    premises.limits.require("channel tests", f"user {person_of(request).id}")
+    premises.limits.require("channel tests", user_key(person_of(request).id))
     _try(request, entry)
     return HttpResponseRedirect(reverse("settings_channels"))
 

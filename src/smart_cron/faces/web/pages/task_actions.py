@@ -144,6 +144,6 @@ def delete(request: HttpRequest, key: str) -> HttpResponse:
 ROUTES = (
     Route(path="tasks/<str:key>/switch", view=switch, name="task_switch", see=None, change=Role.OPERATOR),
     Route(path="tasks/<str:key>/run", view=run, name="task_run", see=None, change=Role.OPERATOR, limit="runs"),
-    Route(path="tasks/<str:key>/held", view=held, name="task_held", see=None, change=Role.OPERATOR),
+    Route(path="tasks/<str:key>/held", view=held, name="task_held", see=None, change=Role.OPERATOR, limit="runs"),
     Route(path="tasks/<str:key>/delete", view=delete, name="task_delete", see=None, change=Role.EDITOR),
 )

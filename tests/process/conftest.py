@@ -159,6 +159,12 @@ class Node:
         assert end["cause"] == "exited", end
         return b"".join(c.data for c in OutputReader(end["output_path"]).read("stdout")).decode()
 
+    def output(self, **changes: Any) -> bytes:
+        """Return what an order that was carried out printed to stdout."""
+        end = self.finish(**changes)
+        assert end["cause"] == "exited", end
+        return b"".join(chunk.data for chunk in OutputReader(str(end["output_path"])).read("stdout"))
+
     def script(self, text: str, name: str = "script", mode: int = 0o755) -> Path:
         path = self.base / "scripts" / name
         path.parent.mkdir(mode=0o755, exist_ok=True)

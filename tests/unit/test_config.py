@@ -140,14 +140,6 @@ def test_broken_toml_is_told_with_its_line(home: Path) -> None:
         load(home)
 
 
-@pytest.mark.parametrize("mode", [0o644, 0o642, 0o660])
-def test_security_35_a_settings_file_open_to_others_is_refused(home: Path, mode: int) -> None:
-    write_file(home, "", mode)
-
-    with pytest.raises(ConfigError, match="chmod 640"):
-        load(home)
-
-
 def test_security_33_no_password_is_ever_shown(home: Path) -> None:
     canary = "hunter2canary"
     config = load(home, SMART_CRON_DATABASE__URL=f"mysql://u:{canary}@db/x")

@@ -12,7 +12,7 @@ import pytest
 from smart_cron.config import Config, load_config
 from smart_cron.core.errors import ConfigError, SmartCronError
 from smart_cron.home import exposed_directories, make_database_file, make_directories
-from smart_cron.wiring import open_house, prepare
+from smart_cron.wiring import open_house
 
 
 @pytest.fixture(autouse=True)
@@ -29,22 +29,6 @@ def config(tmp_path: Path) -> Config:
 
 def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
-
-
-@pytest.mark.slow
-def test_security_35_a_new_home_is_closed_to_others_whatever_the_umask(config: Config) -> None:
-    prepare(config)
-
-    paths = [config.home, *config.home.rglob("*")]
-    assert {path.name: oct(mode_of(path)) for path in paths if mode_of(path) & (stat.S_IRWXO | stat.S_IWGRP)} == {}
-
-
-def test_security_35_the_database_is_no_file_for_others_to_read(config: Config) -> None:
-    make_directories(config)
-
-    make_database_file(config)
-
-    assert mode_of(config.state_dir / "smart-cron.db") == 0o640
 
 
 def test_a_database_that_is_there_is_left_as_it_is(config: Config) -> None:

@@ -5,6 +5,7 @@ All ages are by the database's clock, so nodes whose clocks differ agree on who 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ _REMEDIES: dict[str, str] = {
 }
 
 
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
 class BeatMemory:
     """The number of this node's latest heartbeat, kept beside its run files: a restored database knows a smaller one.
 
@@ -47,7 +51,9 @@ class BeatMemory:
     def write(self, beats: int) -> None:
         part = self._path.with_name(f".{self._path.name}.part")
         try:
-            part.write_text(f"{beats}\n", encoding="ascii")
+            # Ours and our group's alone, whatever the umask.
+            with os.fdopen(os.open(part, _WRITE, 0o640), "w", encoding="ascii") as file:
+                file.write(f"{beats}\n")
             part.replace(self._path)
         except OSError:
             with suppress(OSError):

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -254,8 +255,10 @@ def _is_a_setting(variable: str) -> bool:
     section, _, key = variable.removeprefix(PREFIX).lower().rpartition("__")
     if section.startswith("channels__"):
         return key in ChannelConfig.model_fields
-    field = Config.model_fields.get(section)
-    return field is not None and key in getattr(field.annotation, "model_fields", {})
+    fields: Mapping[str, FieldInfo] = Config.model_fields
+    for part in section.split("__") if section else ():
+        fields = getattr(fields[part].annotation, "model_fields", {}) if part in fields else {}
+    return bool(section) and key in fields
 
 
 def _secret_from(name: str, path: str) -> str:

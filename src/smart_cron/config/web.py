@@ -8,6 +8,7 @@ import re
 from pydantic import Field, field_validator
 
 from smart_cron.config.alerting import Section
+from smart_cron.config.oidc import OidcConfig
 
 
 class WebConfig(Section):
@@ -32,6 +33,7 @@ class WebConfig(Section):
     require_second_factor: bool = False
     # Names a function 'package.module:function' that is asked after each right password; docs/dashboard.md shows one.
     login_check: str = ""
+    oidc: OidcConfig = OidcConfig()
     # So many wrong passwords for a name from an address lock both together for so long.
     failures_until_locked: int = Field(default=8, ge=3, le=100)
     locked_minutes: int = Field(default=15, ge=1, le=1440)

@@ -56,7 +56,7 @@ class SessionAuth(APIKeyCookie):
             return None
         request.is_by_session = True  # type: ignore[attr-defined]  # ours to know
         user = request.user
-        if not isinstance(user, User) or lacks_second_factor(user, premises_of(request).config):
+        if not isinstance(user, User) or lacks_second_factor(user, premises_of(request).config, request.session):
             return None
         return user.person
 

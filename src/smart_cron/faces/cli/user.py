@@ -15,6 +15,7 @@ from smart_cron.faces.cli.options import dry_run_option
 from smart_cron.faces.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
+    from smart_cron.store.gateway import Store
     from smart_cron.store.people.book import PeopleBook
 
 _T = TypeVar("_T")
@@ -27,6 +28,8 @@ COMMANDS = {
     "enable": ("user:enable", "Let somebody log in again."),
     "role": ("user:role", "Give somebody another role."),
     "groups": ("user:groups", "Say which groups of tasks somebody is let near."),
+    "link": ("user_link:link", "Let somebody log in with OpenID Connect, too."),
+    "unlink": ("user_link:unlink", "Let somebody log in with OpenID Connect no more."),
     "reset-mfa": (
         "user:reset_mfa",
         "Take somebody's second factors and recovery codes away, and log them out everywhere.",
@@ -63,7 +66,7 @@ def add(
         ),
         dry_run=dry_run,
     )  # fmt: skip
-    _say(f"User '{name}' may log in as {role}.", dry_run=dry_run)
+    say(f"User '{name}' may log in as {role}.", dry_run=dry_run)
 
 
 @click.command()
@@ -77,7 +80,7 @@ def passwd(session: Session, /, *, name: str, dry_run: bool) -> None:
     """
     password = read_password()
     _change(session, lambda book: book.set_password(name, password, actor=session.actor), dry_run=dry_run)
-    _say(f"User '{name}' has another password and is logged in nowhere.", dry_run=dry_run)
+    say(f"User '{name}' has another password and is logged in nowhere.", dry_run=dry_run)
 
 
 @click.command()
@@ -87,7 +90,7 @@ def passwd(session: Session, /, *, name: str, dry_run: bool) -> None:
 def disable(session: Session, /, *, name: str, dry_run: bool) -> None:
     """Let somebody log in no longer, and end their sessions. Their API keys count no more, either."""
     _change(session, lambda book: book.set_active(name, False, actor=session.actor), dry_run=dry_run)
-    _say(f"User '{name}' may log in no longer.", dry_run=dry_run)
+    say(f"User '{name}' may log in no longer.", dry_run=dry_run)
 
 
 @click.command()
@@ -97,7 +100,7 @@ def disable(session: Session, /, *, name: str, dry_run: bool) -> None:
 def enable(session: Session, /, *, name: str, dry_run: bool) -> None:
     """Let somebody log in again."""
     _change(session, lambda book: book.set_active(name, True, actor=session.actor), dry_run=dry_run)
-    _say(f"User '{name}' may log in.", dry_run=dry_run)
+    say(f"User '{name}' may log in.", dry_run=dry_run)
 
 
 @click.command()
@@ -108,7 +111,7 @@ def enable(session: Session, /, *, name: str, dry_run: bool) -> None:
 def role(session: Session, /, *, name: str, role: str, dry_run: bool) -> None:
     """Give somebody another role; it counts at once. At least one admin stays."""
     _change(session, lambda book: book.set_role(name, Role(role), actor=session.actor), dry_run=dry_run)
-    _say(f"User '{name}' is {role}.", dry_run=dry_run)
+    say(f"User '{name}' is {role}.", dry_run=dry_run)
 
 
 @click.command()
@@ -127,7 +130,7 @@ def groups(session: Session, /, *, name: str, names: tuple[str, ...], every: boo
     wanted = None if every else names
     _change(session, lambda book: book.set_groups(name, wanted, actor=session.actor), dry_run=dry_run)
     near = "all tasks" if every else f"tasks of {', '.join(repr(group) for group in names)}"
-    _say(f"User '{name}' is let near {near}.", dry_run=dry_run)
+    say(f"User '{name}' is let near {near}.", dry_run=dry_run)
 
 
 @click.command("reset-mfa")
@@ -137,7 +140,7 @@ def groups(session: Session, /, *, name: str, names: tuple[str, ...], every: boo
 def reset_mfa(session: Session, /, *, name: str, dry_run: bool) -> None:
     """Take somebody's second factors and recovery codes away, and log them out everywhere."""
     removed = _change(session, lambda book: book.reset_second_factor(name, actor=session.actor), dry_run=dry_run)
-    _say(f"User '{name}' had {removed} second factors and has none; they are logged in nowhere.", dry_run=dry_run)
+    say(f"User '{name}' had {removed} second factors and has none; they are logged in nowhere.", dry_run=dry_run)
 
 
 def _change(session: Session, change: Callable[[PeopleBook], _T], *, dry_run: bool) -> _T:
@@ -145,7 +148,8 @@ def _change(session: Session, change: Callable[[PeopleBook], _T], *, dry_run: bo
         return book.rehearse(change) if dry_run else change(book)
 
 
-def _say(sentence: str, *, dry_run: bool) -> None:
+def say(sentence: str, *, dry_run: bool) -> None:
+    """Print what was done, or would have been."""
     click.echo(f"Would do: {sentence} Nothing was done." if dry_run else sentence)
 
 
@@ -159,6 +163,15 @@ def read_password() -> str:
 @contextmanager
 def opened_book(session: Session, *, brings_tables: bool = True) -> Iterator[PeopleBook]:
     """Open the book of who may log in, its tables brought up to date unless told otherwise."""
+    with opened_people(session, brings_tables=brings_tables) as store:
+        from smart_cron.store.people.book import PeopleBook
+
+        yield PeopleBook(store.session, store.audit)
+
+
+@contextmanager
+def opened_people(session: Session, *, brings_tables: bool = True) -> Iterator[Store]:
+    """Open the store with the tables of who may log in, brought up to date unless told otherwise."""
     # Late: Django's login takes half a second that no other command should.
     from smart_cron.faces.web.settings import open_web_store
     from smart_cron.faces.web.tables import bring_tables
@@ -172,8 +185,6 @@ def opened_book(session: Session, *, brings_tables: bool = True) -> Iterator[Peo
     try:
         if brings_tables:
             bring_tables(config, store)
-        from smart_cron.store.people.book import PeopleBook
-
-        yield PeopleBook(store.session, store.audit)
+        yield store
     finally:
         store.database.close()

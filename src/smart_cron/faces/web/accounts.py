@@ -6,13 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
 from django.contrib.auth import authenticate
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from smart_cron.faces.web.answers import too_many
+from smart_cron.faces.web.fresh import is_fresh
 from smart_cron.faces.web.known_browsers import is_known
 from smart_cron.faces.web.limits import TooManyError, neighbourhood
+from smart_cron.faces.web.oidc.entry import identities_of
 from smart_cron.faces.web.premises import premises_of
 
 
@@ -30,6 +35,20 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send none: who must know of a login reads the audit log."""
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """Add the provider, where theirs is one of its identities."""
+        found: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        premises = premises_of(self.request)
+        if premises.provider is not None and identities_of(premises).subjects(user.pk):
+            words = _("Confirm with %(label)s") % {"label": premises.config.web.oidc.label}
+            found.append({"id": "oidc", "description": words, "url": reverse("oidc_confirm")})
+        return found
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Who has neither password nor second factor here confirms with the provider, which allauth does not know."""
+        required: bool = super().is_reauthentication_required(app=app, **kwargs)
+        return required and not (get_reauthentication_flows(self.request.user) == [] and is_fresh(self.request))
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Refuse a name that failed too often, from everywhere together, but to browsers that it was logged in with.

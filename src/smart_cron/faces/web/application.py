@@ -11,6 +11,7 @@ from smart_cron.faces.web.gate import Gate
 from smart_cron.faces.web.keys import own_key
 from smart_cron.faces.web.limits import Limits, rules_of
 from smart_cron.faces.web.metrics import key_path
+from smart_cron.faces.web.oidc.provider import Provider
 from smart_cron.faces.web.premises import Premises
 from smart_cron.faces.web.pulse import Pulse
 from smart_cron.store.gateway import Store
@@ -36,6 +37,7 @@ def open_premises(config: Config, store: Store, log: Log) -> Premises:
         pages=Desk("pages", clerks=PAGE_CLERKS, most_waiting=MOST_WAITING),
         pulse=Pulse(store, Desk("pulse", clerks=2, most_waiting=4)),
         limits=Limits(RateLimitRows(store.session), rules_of(config.web)),
+        provider=Provider(config.web.oidc) if config.web.oidc.is_on else None,
     )
 
 

@@ -119,9 +119,14 @@ def refusal(request: HttpRequest, route: Route) -> HttpResponseBase | None:
         return _to_login(request)
     if needed is None or not person_of(request).may(Role(needed)):
         return denied(request)
-    if route.name not in OPEN_WITHOUT and lacks_second_factor(request.user, premises_of(request).config):
+    if route.name not in OPEN_WITHOUT and _lacks_second_factor(request):
         return _to(request, reverse("mfa_index"))
     return to_fresh_login(request) if route.fresh and not is_fresh(request) else None
+
+
+def _lacks_second_factor(request: HttpRequest) -> bool:
+    assert not request.user.is_anonymous
+    return lacks_second_factor(request.user, premises_of(request).config, request.session)
 
 
 def denied(request: HttpRequest) -> HttpResponse:

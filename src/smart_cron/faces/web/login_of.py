@@ -30,4 +30,4 @@ def login_of(cookies: Mapping[str, str], config: Config) -> Person | None:
     user = User.objects.filter(pk=session.get(SESSION_KEY), is_active=True).first()
     if user is None or not constant_time_compare(session.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash()):
         return None
-    return None if lacks_second_factor(user, config) else user.person
+    return None if lacks_second_factor(user, config, session) else user.person

@@ -16,6 +16,7 @@ from smart_cron.store.gateway import Store
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
+    from smart_cron.faces.web.oidc.provider import Provider
     from smart_cron.faces.web.pulse import Pulse
     from smart_cron.store.people.book import PeopleBook
 
@@ -39,6 +40,8 @@ class Premises:
     pulse: Pulse
     limits: Limits
     chores: Chores
+    # Whom people log in with besides us, where the settings name one.
+    provider: Provider | None = None
     memo: Memo = field(default_factory=Memo)
 
 

@@ -40,6 +40,7 @@ def _known(premises: Premises, person: Person | None) -> Mapping[str, Any]:
         "may_administer": person is not None and person.may(Role.ADMIN),
         "version": __version__,
         "node_name": premises.config.node_name,
+        "oidc_label": premises.config.web.oidc.label if premises.provider else "",
         "prefix": premises.config.web.path_prefix,
         "static": f"{premises.config.web.path_prefix}/static/",
     }

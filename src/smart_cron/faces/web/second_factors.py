@@ -11,6 +11,7 @@ from allauth.mfa.base.forms import AuthenticateForm as _AuthenticateForm
 from allauth.mfa.base.forms import ReauthenticateForm as _ReauthenticateForm
 from allauth.mfa.totp.forms import ActivateTOTPForm as _ActivateForm
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.sessions.backends.base import SessionBase
 
 from smart_cron.config import Config
 from smart_cron.faces.web.premises import premises_of
@@ -20,6 +21,7 @@ from smart_cron.store.people.models import User
 # What somebody may use who still has to set one up: these pages, what they ask for, and the way out.
 OPEN_WITHOUT = frozenset(
     {
+        "oidc_confirm",
         "mfa_index",
         "mfa_activate_totp",
         "mfa_list_webauthn",
@@ -31,9 +33,15 @@ OPEN_WITHOUT = frozenset(
 )
 
 
-def lacks_second_factor(user: AbstractBaseUser, config: Config) -> bool:
-    """Whether this user must have a second factor and has none."""
+# In the session of whoever showed one to a provider that is trusted with it (`web.oidc.second_factor_amr`).
+SHOWN_ELSEWHERE = "smart_cron_second_factor"
+
+
+def lacks_second_factor(user: AbstractBaseUser, config: Config, session: SessionBase) -> bool:
+    """Whether this user must have a second factor and has none, and showed none elsewhere in this session."""
     assert isinstance(user, User)
+    if session.get(SHOWN_ELSEWHERE) and config.web.oidc.second_factor_amr:
+        return False
     return (config.web.require_second_factor or user.needs_second_factor) and not has_second_factor(user.pk)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.internal.flows.login import get_authentication_records
 from allauth.account.signals import password_changed
 from allauth.core import context
 from allauth.mfa import signals as factors
@@ -54,7 +55,9 @@ def note(
 def _logged_in(sender: object, request: HttpRequest, user: User, **_: Any) -> None:
     del sender
     remember(request, str(user.username))
-    note(request, "log in", user)
+    records = get_authentication_records(request, user)
+    by = "OpenID Connect" if any(record["method"] == "oidc" for record in records) else ""
+    note(request, "log in", user, new={"by": by} if by else None)
 
 
 def _logged_out(sender: object, request: HttpRequest, user: User | None, **_: Any) -> None:

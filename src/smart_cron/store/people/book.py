@@ -96,9 +96,9 @@ class PeopleBook:
             if User.objects.filter(username=name).exists():
                 raise InvalidInputError([f"there is a user '{name}' already"])
             user = User.objects.make(name, password, role=role)
-            user.task_groups, user.needs_second_factor = _as_json(groups), needs_second_factor
+            user.task_groups, user.needs_second_factor = as_json(groups), needs_second_factor
             user.save(update_fields=["task_groups", "needs_second_factor"])
-            new = {"role": str(role), "groups": _listed(groups), "needs_second_factor": needs_second_factor}
+            new = {"role": str(role), "groups": listed(groups), "needs_second_factor": needs_second_factor}
             self._audit.note("create", actor=actor, entity=("user", user.pk, name), new=new)
         return user
 
@@ -132,10 +132,10 @@ class PeopleBook:
     def set_groups(self, name: str, groups: Collection[str] | None, *, actor: str) -> None:
         """Let them near the tasks of these groups alone, of all where None; `""` are the tasks without a group."""
         with self._changing(name) as user:
-            before, user.task_groups = user.task_groups, _as_json(groups)
+            before, user.task_groups = user.task_groups, as_json(groups)
             user.save(update_fields=["task_groups"])
             old = None if before is None else json.loads(before)
-            self._note("set groups", user, actor, ({"groups": old}, {"groups": _listed(groups)}))
+            self._note("set groups", user, actor, ({"groups": old}, {"groups": listed(groups)}))
 
     def demand_second_factor(self, name: str, is_needed: bool, *, actor: str) -> None:
         """Let them see nothing before they have a second factor, or no longer ask for one."""
@@ -212,12 +212,14 @@ def _locked(users: QuerySet[User]) -> QuerySet[User]:
     return users.select_for_update()
 
 
-def _as_json(groups: Collection[str] | None) -> str | None:
-    listed = _listed(groups)
-    return None if listed is None else json.dumps(listed)
+def as_json(groups: Collection[str] | None) -> str | None:
+    """Return groups as a user's row holds them. Raise InvalidInputError."""
+    found = listed(groups)
+    return None if found is None else json.dumps(found)
 
 
-def _listed(groups: Collection[str] | None) -> list[str] | None:
+def listed(groups: Collection[str] | None) -> list[str] | None:
+    """Return groups in order, None being all. Raise InvalidInputError for too many or too long ones."""
     if groups is None:
         return None
     if len(groups) > MOST_GROUPS or any(len(group) > LONGEST_GROUP for group in groups):

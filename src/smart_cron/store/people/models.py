@@ -92,6 +92,20 @@ class ApiKey(models.Model):
         db_table = "smart_cron_api_keys"
 
 
+class Identity(models.Model):
+    """Whom a provider of OpenID Connect knows as one of our users. `identity_hash` is of issuer and subject."""
+
+    id: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
+    user: models.ForeignKey[User, User] = models.ForeignKey(User, on_delete=models.CASCADE, related_name="identities")
+    identity_hash = Varchar(max_length=64, unique=True)
+    issuer = Varchar(max_length=255)
+    subject = Varchar(max_length=255)
+    created_at = Instant(auto_now_add=True)
+
+    class Meta:
+        db_table = "smart_cron_identities"
+
+
 class OnceKey(models.Model):
     """What somebody asked for under a key, so that it is done once however often it is asked for; for a day."""
 

@@ -10,14 +10,19 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes import views as codes
 from allauth.mfa.totp import views as totp
 from allauth.mfa.webauthn import views as passkeys
-from django.http import HttpRequest, HttpResponse
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from smart_cron.core.people import Role
 from smart_cron.faces.web.answers import not_found
 from smart_cron.faces.web.guard import ANYBODY, Route
+from smart_cron.faces.web.oidc.entry import identities_of
 from smart_cron.faces.web.premises import premises_of
 from smart_cron.faces.web.rendering import render
 from smart_cron.faces.web.second_factors import lacks_second_factor
+from smart_cron.store.people.models import User
 
 _VIEWER = Role.VIEWER
 
@@ -36,7 +41,29 @@ class Account(mfa.IndexView):  # type: ignore[misc]
         """Add whether the other pages wait for a second factor."""
         found: dict[str, Any] = super().get_context_data(**kwargs)
         config = premises_of(self.request).config
-        return {**found, "must_set_up": lacks_second_factor(self.request.user, config)}
+        return {
+            **found,
+            "must_set_up": lacks_second_factor(self.request.user, config, self.request.session),
+            **self._ties(),
+        }
+
+    def _ties(self) -> dict[str, Any]:
+        """Return with whom else they log in; nothing where no provider is set."""
+        premises, user = premises_of(self.request), self.request.user
+        assert isinstance(user, User)
+        if premises.provider is None:
+            return {}
+        subjects, has_password = identities_of(premises).subjects(user.pk), user.has_usable_password()
+        return {"identities": subjects, "has_password": has_password}
+
+
+def change_password(request: HttpRequest) -> HttpResponse:
+    """Change it, where there is one: who logs in with a provider has none here."""
+    if isinstance(request.user, User) and not request.user.has_usable_password():
+        messages.error(request, _("You have no password here."))
+        return HttpResponseRedirect(reverse("mfa_index"))
+    answer: HttpResponse = account.password_change(request)
+    return answer
 
 
 class Codes(codes.ViewRecoveryCodesView):  # type: ignore[misc]
@@ -70,7 +97,7 @@ ROUTES = (
     Route(path="logout", view=log_out, name="account_logout", see=None, change=_VIEWER),
     Route(
         path="account/password",
-        view=account.password_change,
+        view=change_password,
         name="account_change_password",
         change=_VIEWER,
         limit="logins",

@@ -14,6 +14,7 @@ from ninja.security import APIKeyCookie, HttpBearer
 from smart_cron.core.audit import Actor, Source
 from smart_cron.core.people import Person, Role
 from smart_cron.faces.api.quota import count
+from smart_cron.faces.web.fresh import is_fresh
 from smart_cron.faces.web.limits import neighbourhood, user_key
 from smart_cron.faces.web.premises import premises_of
 from smart_cron.faces.web.second_factors import lacks_second_factor
@@ -104,6 +105,12 @@ def _listed(names: frozenset[str]) -> str:
 def is_by_session(request: HttpRequest) -> bool:
     """Whether a browser's session stands for the caller, and no key."""
     return getattr(request, "is_by_session", False)
+
+
+def require_fresh(request: HttpRequest) -> None:
+    """Raise HttpError 403 for a browser that was logged in a while ago: it may have been left alone. Keys may."""
+    if is_by_session(request) and not is_fresh(request):
+        raise HttpError(403, "Log in anew for this change, or send an API key.")
 
 
 def person_of(request: HttpRequest) -> Person:

@@ -15,7 +15,7 @@ from ninja.operation import Operation
 from ninja.parser import Parser
 
 from smart_cron import __version__
-from smart_cron.faces.api import alerts, audit, control, revisions, runs, slots, system, tasks
+from smart_cron.faces.api import alerts, audit, backups, control, revisions, runs, settings, slots, system, tasks, users
 from smart_cron.faces.api.access import KeyAuth, SessionAuth, judged
 from smart_cron.faces.api.description import Described
 from smart_cron.faces.api.problems import handle_errors, problem
@@ -32,6 +32,7 @@ many requests are left, `RateLimit-Policy` of how many (draft-ietf-httpapi-ratel
 RESOURCES = (
     ("", system.router),
     ("", control.router),
+    ("", settings.router),
     ("/tasks", tasks.router),
     ("/tasks", revisions.router),
     ("/tasks", slots.tasks),
@@ -39,6 +40,8 @@ RESOURCES = (
     ("/alerts", alerts.router),
     ("/ledger", slots.router),
     ("/audit", audit.router),
+    ("/users", users.router),
+    ("/backups", backups.router),
 )
 
 

@@ -1,22 +1,19 @@
-"""What holds everything back, the backups, and the log: for those who may see or stop all of it."""
+"""What holds everything back, and the log: for those who may see or stop all of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from itertools import islice
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
-from ninja import Query, Router, Schema
+from ninja import Query, Router
 from ninja.errors import HttpError
 from pydantic import Field
 
-from smart_cron.core.backup import Backup
 from smart_cron.core.node import HoldKind
 from smart_cron.core.people import Role
 from smart_cron.core.run import HELD_STATUSES, ErrorType
-from smart_cron.core.zones import zone
 from smart_cron.faces.api.access import actor_of, needs, person_of
 from smart_cron.faces.api.paging import Closed
 from smart_cron.faces.api.quota import count
@@ -26,7 +23,6 @@ from smart_cron.faces.web.premises import Premises, premises_of
 from smart_cron.logs.criteria import Criteria
 from smart_cron.logs.day_log import day_files
 from smart_cron.logs.reading import entries_backwards
-from smart_cron.services.backup.folder import Folder
 
 router = Router(tags=["system"])
 PAGE = 500
@@ -38,19 +34,6 @@ class Stop(Closed):
 
     reason: str = Field(min_length=1, max_length=500)
     end_runs: bool = False
-
-
-class BackupOut(Schema):
-    """A backup; it counts once it is verified."""
-
-    name: str
-    kind: str
-    status: str
-    created_at: datetime
-    verified_at: datetime | None
-    size_bytes: int
-    label: str | None
-    error: str | None
 
 
 class LogLines(Closed):
@@ -91,28 +74,6 @@ def _end(request: HttpRequest, premises: Premises, row: dict[str, Any]) -> bool:
     return premises.store.history.request_cancel(
         row["id"], reason=ErrorType.STOPPED, actor=actor_of(request), now=premises.clock.now()
     )
-
-
-@router.get("/backups", response=list[BackupOut], summary="The backups of this node")
-@needs(Role.ADMIN)
-def backups(request: HttpRequest) -> list[dict[str, Any]]:
-    """The newest first."""
-    config = premises_of(request).config
-    found = Folder(config.backup_dir, level=config.backup.compression).backups(zone(config.time_zone))
-    return [_backup(each) for each in sorted(found, key=lambda each: each.created_at, reverse=True)]
-
-
-def _backup(backup: Backup) -> dict[str, Any]:
-    return {
-        "name": backup.name,
-        "kind": str(backup.kind),
-        "status": str(backup.status),
-        "created_at": backup.created_at,
-        "verified_at": backup.verified_at,
-        "size_bytes": backup.size_bytes,
-        "label": backup.label,
-        "error": backup.error,
-    }
 
 
 @router.get("/logs", response=list[dict[str, Any]], summary="The latest lines of the log")

@@ -8,8 +8,7 @@ from ninja.errors import HttpError
 from smart_cron.core.errors import InvalidTaskError
 from smart_cron.core.people import Role
 from smart_cron.core.task import TaskDefinition
-from smart_cron.faces.api.access import is_by_session, person_of
-from smart_cron.faces.web.fresh import is_fresh
+from smart_cron.faces.api.access import person_of, require_fresh
 from smart_cron.faces.web.premises import premises_of
 from smart_cron.wiring.soundness import faults_here
 
@@ -33,8 +32,8 @@ def require_allowed(request: HttpRequest, after: TaskDefinition, before: TaskDef
             403, f"The group '{after.group}' is none of yours." if after.group else "Name a group of yours."
         )
     changes_code = any(getattr(after, field) != getattr(old, field) for field in CODE)
-    if changes_code and is_by_session(request) and not is_fresh(request):
-        raise HttpError(403, "Log in anew to change what runs, or send an API key.")
+    if changes_code:
+        require_fresh(request)
 
 
 def require_sound(request: HttpRequest, definition: TaskDefinition) -> None:

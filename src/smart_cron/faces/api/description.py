@@ -9,6 +9,7 @@ from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 
+from smart_cron.faces.api.examples import ANSWERS, DOCUMENTS, PARAMETERS
 from smart_cron.faces.api.problems import CONTENT_TYPE, TITLES, Problem
 from smart_cron.faces.web.rate_headers import LEFT, POLICY
 
@@ -53,9 +54,13 @@ class Described(NinjaAPI):
         components["headers"] = dict(HEADERS)
         components["schemas"]["Problem"] = Problem.model_json_schema()
         components["responses"] = {_name(status): _refusal(status, says) for status, says in REFUSALS.items()}
+        for name, schema in components["schemas"].items():
+            if name in DOCUMENTS:
+                schema["examples"] = [DOCUMENTS[name]]
         for path in document["paths"].values():
             for operation in path.values():
                 _complete(operation["responses"])
+                _illustrate(operation)
         return document
 
     def get_openapi_operation_id(self, operation: Operation) -> str:
@@ -68,6 +73,21 @@ def _complete(responses: dict[Any, Any]) -> None:
         answer["headers"] = _headers(int(status))
     for status in REFUSALS:
         responses.setdefault(status, {"$ref": f"#/components/responses/{_name(status)}"})
+
+
+def _illustrate(operation: dict[str, Any]) -> None:
+    for each in operation["parameters"]:
+        if each["in"] == "header":
+            # ninja has it as a name of Python, which is none that a proxy lets through.
+            each["name"] = "-".join(part.capitalize() for part in each["name"].split("_"))
+        if each["name"] in PARAMETERS:
+            each["example"] = PARAMETERS[each["name"]]
+    if operation["operationId"] not in ANSWERS:
+        return
+    content = operation["responses"][200]["content"]
+    content["application/json"]["example"] = ANSWERS[operation["operationId"]]
+    if operation.get("x-stream") == "ndjson":
+        content["application/x-ndjson"] = content.pop("application/json")
 
 
 def _headers(status: int) -> dict[str, Any]:

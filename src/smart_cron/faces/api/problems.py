@@ -25,13 +25,24 @@ from smart_cron.core.errors import (
     UnknownTaskError,
 )
 from smart_cron.faces.api.access import actor_of, person_of
+from smart_cron.faces.web.asked import UnusableError
+from smart_cron.faces.web.channel_test import UnknownChannelError
 from smart_cron.faces.web.failing import failed
 from smart_cron.faces.web.guard import note_denial
 from smart_cron.faces.web.limits import TooManyError
+from smart_cron.store.people.book import UnknownUserError
 from smart_cron.store.people.once import KeyReusedError
 
 CONTENT_TYPE = "application/problem+json"
-UNKNOWN = (UnknownTaskError, UnknownRunError, UnknownAlertError, UnknownNodeError, UnknownRevisionError)
+UNKNOWN = (
+    UnknownUserError,
+    UnknownChannelError,
+    UnknownTaskError,
+    UnknownRunError,
+    UnknownAlertError,
+    UnknownNodeError,
+    UnknownRevisionError,
+)
 TITLES = {
     400: "Bad request",
     401: "A key or a login is needed",
@@ -127,6 +138,8 @@ def _ours(request: HttpRequest, error: SmartCronError) -> HttpResponse:
         return problem(503, "The database does not answer.", Retry_After="5")
     if isinstance(error, UNKNOWN):
         return problem(404, error.message)
+    if isinstance(error, UnusableError):
+        return problem(400, error.message)
     if isinstance(error, InvalidInputError):
         return problem(400, str(error), [{"field": "", "problem": sentence} for sentence in error.problems])
     if isinstance(error, KeyReusedError):

@@ -15,9 +15,12 @@ from smart_cron.core.people import Role
 from smart_cron.core.schedule import Schedule
 from smart_cron.core.words import describe
 from smart_cron.core.zones import zone
-from smart_cron.faces.api.access import needs
+from smart_cron.faces.api.access import actor_of, needs
 from smart_cron.faces.api.paging import Closed
+from smart_cron.faces.api.schemas import Said
+from smart_cron.faces.web.backup_work import house_of
 from smart_cron.faces.web.premises import premises_of
+from smart_cron.wiring.forgetting import forgettable
 
 router = Router(tags=["system"])
 
@@ -67,6 +70,10 @@ class NodeOut(Schema):
     tags: list[str]
     held: int
     heard_at: datetime
+    started_at: datetime | None
+    master_pid: int | None
+    identity: str
+    heartbeats: int
 
 
 class Expression(Closed):
@@ -119,9 +126,23 @@ def nodes(request: HttpRequest) -> list[dict[str, Any]]:
             "tags": list(node.tags),
             "held": node.held,
             "heard_at": node.heard_at,
+            "started_at": node.started_at,
+            "master_pid": node.master_pid,
+            "identity": node.identity,
+            "heartbeats": node.heartbeats,
         }
         for node in premises.store.nodes.nodes()
     ]
+
+
+@router.post("/nodes/{name}/forget", response=Said, summary="Strike out a node that is gone for good")
+@needs(Role.ADMIN)
+def forget_node(request: HttpRequest, name: str) -> dict[str, Any]:
+    """Runs that it still holds are recorded as lost. Refused while it is alive, or runs of it live on this machine."""
+    house = house_of(premises_of(request))
+    forgettable(house, name)
+    lost = house.forget_node(name, actor=actor_of(request))
+    return {"changed": True, "message": f"Node '{name}' is forgotten; {lost} of its runs were recorded as lost."}
 
 
 @router.get("/explain", response=Explained, summary="A schedule in words")

@@ -5,24 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from smart_cron.core.errors import SmartCronError, UnknownNodeError
 from smart_cron.core.node import NodeRecord, NodeState
 from smart_cron.faces.cli.documents import print_json
 from smart_cron.faces.cli.lazy import LazyGroup
 from smart_cron.faces.cli.options import dry_run_option, json_option
 from smart_cron.faces.cli.session import Session, pass_session
 from smart_cron.faces.cli.tables import Cell, Column, show_table
-from smart_cron.faces.cli.text import counted, printable, span
-
-if TYPE_CHECKING:
-    from smart_cron.taskrunner.records import RunFile
-    from smart_cron.wiring import House
-
-SHOWN = 5
+from smart_cron.faces.cli.text import counted, span
 
 COMMANDS = {
     "list": ("node:list_nodes", "List the nodes that share this database."),
@@ -112,14 +105,10 @@ def forget(session: Session, /, *, name: str, yes: bool, dry_run: bool) -> None:
     """
     if not (yes or dry_run or sys.stdin.isatty()):
         raise click.UsageError("There is no terminal to ask at: give --yes, or --dry-run to look only.")
+    from smart_cron.wiring.forgetting import forgettable
+
     with session.house() as house:
-        record = next((record for record in house.store.nodes.nodes() if record.name == name), None)
-        if record is None:
-            raise UnknownNodeError(name)
-        silence = timedelta(seconds=house.config.node_silence_seconds)
-        if record.state(now=house.store.database.now(), silence=silence) is NodeState.ALIVE:
-            raise SmartCronError(f"node '{name}' is alive.", remedy="Stop its master first.")
-        _require_nothing_alive(house, record)
+        record = forgettable(house, name)
         text = f"node '{name}' and settle {counted(record.held, 'run')} of it as lost"
         if dry_run:
             click.echo(f"Would forget {text}.")
@@ -128,23 +117,3 @@ def forget(session: Session, /, *, name: str, yes: bool, dry_run: bool) -> None:
             click.confirm(f"Forget {text}?", abort=True)
         lost = house.forget_node(name, actor=session.actor)
     click.echo(f"Node '{name}' is forgotten; {counted(lost, 'run')} {'was' if lost == 1 else 'were'} recorded as lost.")
-
-
-def _require_nothing_alive(house: House, record: NodeRecord) -> None:
-    """Runs go on without a master: those of this very state directory can be seen, and are not lost."""
-    from smart_cron.taskrunner import runfile
-    from smart_cron.taskrunner.stopping import running_here
-
-    config = house.config
-    ours = runfile.incarnation(config.state_dir).partition(":")[2]
-    living = running_here(config.state_dir / "runs") if record.identity == ours else []
-    if living:
-        raise SmartCronError(
-            f"{counted(len(living), 'run')} of node '{record.name}' {'lives' if len(living) == 1 else 'live'} on this "
-            f"machine: {', '.join(sorted(_named(file) for file in living)[:SHOWN])}.",
-            remedy="Start its master, which records how they end; or end them first by 'smart-cron stop-all'.",
-        )
-
-
-def _named(file: RunFile) -> str:
-    return printable(f"'{(file.started or {}).get('task', file.run_id)}'")

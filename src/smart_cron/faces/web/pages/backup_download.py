@@ -19,8 +19,8 @@ from smart_cron.core.backup import Backup, RefusedBackupError
 from smart_cron.core.people import Role
 from smart_cron.faces.web.answers import not_found
 from smart_cron.faces.web.asked import Asked
+from smart_cron.faces.web.backup_work import find_backup
 from smart_cron.faces.web.guard import Route, actor_of, person_of
-from smart_cron.faces.web.pages.backups import find
 from smart_cron.faces.web.premises import Premises, premises_of
 from smart_cron.faces.web.rendering import render
 from smart_cron.services.backup.folder import open_plainly
@@ -35,7 +35,7 @@ class _Pieces(FileResponse):
 def download(request: HttpRequest, backup_id: str) -> HttpResponseBase:
     """Ask once more by a form, since what a link does must change nothing; send the file to who sends that."""
     premises = premises_of(request)
-    backup = find(premises, person_of(request), backup_id)
+    backup = find_backup(premises, person_of(request), backup_id)
     if request.method != "POST":
         raise_if_reauthentication_required(request, app="account")
         return render(request, "backup_download.html", backup=backup, backup_id=backup_id)

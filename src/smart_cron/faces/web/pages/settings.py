@@ -15,16 +15,13 @@ from smart_cron.config import Config
 from smart_cron.core.people import Role
 from smart_cron.faces.web.answers import not_found
 from smart_cron.faces.web.asked import Asked
+from smart_cron.faces.web.channel_test import testable, tried
 from smart_cron.faces.web.guard import Route, actor_of, person_of
 from smart_cron.faces.web.limits import user_key
 from smart_cron.faces.web.premises import premises_of
 from smart_cron.faces.web.rendering import render
 from smart_cron.services.notify.tested import last_tests
-from smart_cron.wiring.channel_trial import keep_result, try_channel
-from smart_cron.wiring.channels import ChannelEntry, channels_of
-
-# A ping has no words, and a task's own webhook is no address of ours.
-UNTRIED = ("ping", "slack")
+from smart_cron.wiring.channels import ChannelEntry
 
 
 def settings(request: HttpRequest) -> HttpResponse:
@@ -84,7 +81,7 @@ def _told(value: object) -> str:
 def channels(request: HttpRequest) -> HttpResponse:
     """Show the ways out with their last test; POST sends a test message over one of them."""
     premises = premises_of(request)
-    entries = {name: entry for name, entry in channels_of(premises.config).items() if name not in UNTRIED}
+    entries = testable(premises.config)
     if request.method != "POST":
         tests = last_tests(premises.config.state_dir)
         shown = [(entry, tests.get(name)) for name, entry in entries.items()]
@@ -98,18 +95,11 @@ def channels(request: HttpRequest) -> HttpResponse:
 
 
 def _try(request: HttpRequest, entry: ChannelEntry) -> None:
-    premises = premises_of(request)
-    answer, fault = try_channel(premises.config, entry)
-    told = {"kind": entry.kind, "taken": fault is None}
-    premises.store.audit.note("test", actor=actor_of(request), entity=("channel", 0, entry.name), new=told)
-    try:
-        keep_result(premises.config, entry.name, ok=fault is None, words=str(fault or answer))
-    except OSError as error:
-        premises.log.warning("Result of a channel's test was not kept", reason=str(error.strerror))
-    if fault is None:
-        messages.success(request, _("Taken: %(answer)s") % {"answer": answer[:300]})
+    is_taken, words = tried(premises_of(request), entry, actor=actor_of(request))
+    if is_taken:
+        messages.success(request, _("Taken: %(answer)s") % {"answer": words[:300]})
     else:
-        messages.error(request, str(fault)[:500])
+        messages.error(request, words[:500])
 
 
 ROUTES = (

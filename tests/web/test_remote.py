@@ -90,6 +90,49 @@ def test_a_run_from_afar_is_waited_for_and_prints_what_it_printed(far: Far, scri
     assert far("run", "kill", str(listed[0]["id"])).returncode == 1
 
 
+def test_why_and_the_ledger_say_from_afar_what_they_say_on_the_machine(
+    far: Far, served_house: Dashboard, script: Path
+) -> None:
+    house = served_house.house
+    sure(far("task", "add", "three", "--script", str(script), "--schedule", "0 2 * * *"))
+    far("task", "run", "three", "--wait")
+
+    for words in (
+        ("why", "three", "--json"),
+        ("why", "three", "--at", "2026-11-01 02:00", "--json"),
+        ("why", "three", "--at", "2026-11-01 02:30"),
+        ("why", "three", "--since", "-1d"),
+        ("why", "three", "--since", "-1d", "--json"),
+        ("ledger", "--task", "three", "--jsonl"),
+        ("ledger", "--task", "three"),
+    ):
+        assert sure(far(*words)) == house.sure(*words).decode(), words
+    assert "manual" in sure(far("ledger", "--task", "three", "--jsonl"))
+    assert "'nobody'" in far("why", "nobody").stderr.decode()
+
+
+def test_nodes_are_listed_and_forgotten_from_afar(far: Far, served_house: Dashboard) -> None:
+    here = json.loads(served_house.house.sure("node", "list", "--json"))[0]
+    there = json.loads(sure(far("node", "list", "--json")))[0]
+
+    assert {**there, "heard_at": None, "heartbeats": None} == {**here, "heard_at": None, "heartbeats": None}
+    assert here["name"] in sure(far("node", "list"))
+    assert b"is alive" in far("node", "forget", here["name"], "--yes").stderr
+    assert b"nobody" in far("node", "forget", "nobody", "--yes").stderr
+    assert far("node", "forget", here["name"], "--yes", role="viewer").returncode == 1
+
+
+def test_the_settings_of_a_server_are_shown_as_on_the_machine(far: Far, served_house: Dashboard) -> None:
+    here = json.loads(served_house.house.sure("config", "show", "--json"))
+    there = json.loads(sure(far("config", "show", "--json")))
+
+    assert there["max_concurrent"] == here["max_concurrent"]
+    assert there["web"]["port"] == here["web"]["port"]
+    assert set(there) == set(here)
+    assert "max_concurrent = " in sure(far("config", "show"))
+    assert b"needs the role admin" in far("config", "show", role="viewer").stderr
+
+
 def test_faults_of_a_task_are_told_as_on_the_machine(far: Far) -> None:
     done = far("task", "add", "three", "--script", "relative", "--schedule", "0 0 30 2 *")
 
@@ -104,7 +147,7 @@ def test_a_role_bounds_what_is_done_from_afar(far: Far) -> None:
 
 
 def test_what_only_the_machine_can_do_is_refused(far: Far) -> None:
-    for words in (("config", "show"), ("node", "list"), ("master",), ("db", "check"), ("why", "two")):
+    for words in (("config", "check"), ("master",), ("db", "check"), ("doctor",), ("task", "check", "x"), ("init",)):
         done = far(*words)
         assert (done.returncode, b"on the machine itself" in done.stderr) == (1, True), (words, done.stderr)
 

@@ -224,9 +224,20 @@ DOCUMENTS: Mapping[str, Any] = {
 }
 # Answers that are no document of a fixed shape, by operation.
 ANSWERS: Mapping[str, Any] = {
-    "why": [{"task": "backup", "slot": _SLOT, "outcome": "ran", "decisions": ["The schedule '0 2 * * *' names it."]}],
+    "why": [
+        {
+            "task": "backup",
+            "scheduled_for": _SLOT,
+            "outcome": "success",
+            "sentence": "It ran on alpha and succeeded.",
+            "decisions": [{"decision": "schedule", "says": "'0 2 * * *' in Europe/Berlin has this slot."}],
+            "attempts": [],
+            "slot_before": "2026-11-27T02:00:00Z",
+            "slot_after": "2026-11-29T02:00:00Z",
+        }
+    ],
     "logs": [{"timestamp": _END, "level": "INFO", "message": "Task completed successfully", "task": "backup"}],
-    "ledger": '{"task": "backup", "slot": "2026-11-28T02:00:00Z", "status": "success", "attempt": 1}\n',
+    "ledger": '{"task": "backup", "scheduled_for": "2026-11-28T02:00:00.000000Z", "attempt": 1, "status": "success"}\n',
 }
 PARAMETERS: Mapping[str, Any] = {
     "name": "backup",
@@ -245,6 +256,7 @@ PARAMETERS: Mapping[str, Any] = {
     "wait": 20,
     "count": 5,
     "at": _SLOT,
+    "width_seconds": 60,
     "since": "2026-11-27T00:00:00Z",
     "until": "2026-11-29T00:00:00Z",
     "user": "ada",

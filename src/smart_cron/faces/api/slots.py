@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -23,17 +24,21 @@ from smart_cron.faces.api.tasks import task_of
 from smart_cron.faces.web.limits import user_key
 from smart_cron.faces.web.premises import Premises, premises_of
 from smart_cron.services.ledger import entries, tasks_named
+from smart_cron.services.why import Inquiry, Subject
 from smart_cron.wiring.inquiring import inquiry_at
 
 tasks = Router(tags=["tasks"])
 router = Router(tags=["ledger"])
-_SLOT = timedelta(minutes=1)
+MOST_EVENTS = 10_000
 
 
 class At(Closed):
-    """A slot, past or to come; without one the last and the next."""
+    """A slot, past or to come, or everything from an instant on; without either the last and the next slot."""
 
     at: AwareDatetime | None = None
+    width_seconds: int = Field(60, ge=1, le=86_400, description="How far from `at` the slot may lie.")
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
 
 
 class Interval(Closed):
@@ -63,7 +68,9 @@ class Slots(Closed):
 @tasks.get("/{name}/why", response=list[dict[str, Any]], summary="Why a slot ran, or did not")
 @needs(Role.VIEWER)
 def why(request: HttpRequest, name: str, asked: Query[At]) -> list[dict[str, Any]]:
-    """With the chain of decisions."""
+    """With the chain of decisions. With `since` what happened, a sentence for each event, 10,000 at most."""
+    if asked.at is not None and (asked.since is not None or asked.until is not None):
+        raise HttpError(400, "at asks about one slot, since and until about an interval: send one of the two.")
     premises, task = premises_of(request), task_of(request, name)
     place = zone(premises.config.time_zone)
     inquiry = inquiry_at(premises.store, premises.config, now=premises.clock.now(), place=place)
@@ -75,9 +82,18 @@ def why(request: HttpRequest, name: str, asked: Query[At]) -> list[dict[str, Any
         )
         for each in tasks_named(premises.store.ledger.tasks(), task.name)
     ]
+    if asked.since is not None:
+        until = asked.until or premises.clock.now() + timedelta(microseconds=1)
+        return list(islice(_story(inquiry, subjects, asked.since, until), MOST_EVENTS))
     if asked.at is None:
         return [dict(answer.document) for answer in inquiry.last_and_next(subjects[0])]
-    return [dict(inquiry.of_slot(subjects, asked.at, width=_SLOT).document)]
+    return [dict(inquiry.of_slot(subjects, asked.at, width=timedelta(seconds=asked.width_seconds)).document)]
+
+
+def _story(inquiry: Inquiry, subjects: Sequence[Subject], since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
+    for subject in reversed(subjects):
+        for event in inquiry.story(subject, since=since, until=until):
+            yield {"task": subject.task.name, **event.document}
 
 
 @tasks.get("/{name}/held", response=list[HeldOut], summary="Its slots that wait for a person")

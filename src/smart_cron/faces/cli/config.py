@@ -38,6 +38,9 @@ def show(session: Session, /, *, as_json: bool) -> None:
 
     They are printed as a TOML file would have them.
     """
+    if session.is_remote:
+        _show_from_afar(session, as_json=as_json)
+        return
     config = session.config()
     if as_json:
         print_json(config.shown())
@@ -45,6 +48,19 @@ def show(session: Session, /, *, as_json: bool) -> None:
     there = "" if config.file.exists() else " (not there: defaults and environment only)"
     click.echo(f"# {config.file}{there}")
     for line in _toml_lines(config.shown()):
+        click.echo(line)
+
+
+def _show_from_afar(session: Session, *, as_json: bool) -> None:
+    from smart_cron.faces.cli.remote.answers import settings_document
+    from smart_cron.faces.cli.remote.house import api_of
+
+    with session.house() as house:
+        found = settings_document(api_of(house))
+    if as_json:
+        print_json(found)
+        return
+    for line in _toml_lines(found):
         click.echo(line)
 
 

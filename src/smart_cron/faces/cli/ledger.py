@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from smart_cron.faces.cli.text import counted
 if TYPE_CHECKING:
     from smart_cron.core.ledger import LedgerEntry, LedgerTask
     from smart_cron.core.ports import LedgerStore
+    from smart_cron.wiring import House
 
 COLUMNS = (
     Column(title="Task", gives_way=True),
@@ -78,11 +79,27 @@ def ledger(
     with session.house() as house:
         place = zone(house.config.time_zone)
         interval = read_interval(since, until, now=house.clock.now(), place=place)
+        if house.is_remote:
+            _print_from_afar(house, names, interval, place, as_lines=as_lines or as_json)
+            return
         tasks = _tasks(house.store.ledger, names)
         if as_lines or as_json:
             _print_lines(house.store.ledger, tasks, interval)
         else:
             _print_summary(house.store.ledger, tasks, interval, place)
+
+
+def _print_from_afar(
+    house: House, names: Sequence[str], interval: Interval, place: ZoneInfo, *, as_lines: bool
+) -> None:
+    from smart_cron.faces.cli.remote.answers import ledger_counts, ledger_lines
+    from smart_cron.faces.cli.remote.house import api_of
+
+    lines = ledger_lines(api_of(house), names, interval.since, interval.until)
+    if as_lines:
+        _write_lines(lines)
+    else:
+        _show_counts(ledger_counts(lines), interval, place)
 
 
 def read_interval(since: str | None, until: str | None, *, now: datetime, place: ZoneInfo) -> Interval:
@@ -124,11 +141,14 @@ def _entries(store: LedgerStore, task: LedgerTask, interval: Interval) -> Iterat
 def _print_lines(store: LedgerStore, tasks: Iterable[LedgerTask], interval: Interval) -> None:
     from smart_cron.core.ledger import lines
 
+    _write_lines(line for task in tasks for line in lines(_entries(store, task, interval)))
+
+
+def _write_lines(found: Iterable[str]) -> None:
     try:
-        for task in tasks:
-            # Standard output itself: click.echo flushes after every line, of which there may be millions.
-            for line in lines(_entries(store, task, interval)):
-                sys.stdout.write(f"{line}\n")
+        # Standard output itself: click.echo flushes after every line, of which there may be millions.
+        for line in found:
+            sys.stdout.write(f"{line}\n")
     except BrokenPipeError:
         # Said here, since click calls it a failure.
         raise click.exceptions.Exit(READER_LEFT) from None
@@ -143,6 +163,10 @@ def _print_summary(store: LedgerStore, tasks: Sequence[LedgerTask], interval: In
         if found:
             # A task that was deleted and one that was added anew under its name are one line.
             by_name.setdefault(task.name, Counter()).update(found)
+    _show_counts(by_name, interval, place)
+
+
+def _show_counts(by_name: Mapping[str, Counter[str]], interval: Interval, place: ZoneInfo) -> None:
     rows = [_row(name, found) for name, found in by_name.items()]
     show_table(COLUMNS, rows, empty=f"Nothing is on record {_told(interval, place)}.")
     if rows and sys.stdout.isatty():

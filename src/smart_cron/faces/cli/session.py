@@ -48,6 +48,11 @@ class Session:
         """Have the commands ask this dashboard, with the API key in this file, in place of the database."""
         self._server = (server, key_file)
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether commands ask a dashboard elsewhere."""
+        return self._server is not None
+
     def config(self) -> Config:
         """Return the settings. Raise ConfigError, and SmartCronError where they are another machine's."""
         if self._server is not None:

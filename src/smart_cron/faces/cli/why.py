@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import click
@@ -19,7 +19,7 @@ from smart_cron.faces.cli.session import Session, pass_session
 from smart_cron.faces.cli.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from smart_cron.core.why_facts import Answer
     from smart_cron.services.why import Inquiry, Subject
@@ -53,12 +53,47 @@ def why(session: Session, /, *, name: str, at: str | None, since: str | None, un
 
     with session.house() as house:
         place = zone(house.config.time_zone)
-        if since is not None:
+        if house.is_remote:
+            _tell_from_afar(house, name, place, at=at, since=since, until=until, as_json=as_json)
+        elif since is not None:
             _tell_story(house, name, since, until, place, as_json=as_json)
         elif at is not None:
             _tell_slot(house, name, _moment(at, house.clock.now(), place), place, as_json=as_json)
         else:
             _tell_last_and_next(house, name, place, as_json=as_json)
+
+
+def _tell_from_afar(
+    house: House,
+    name: str,
+    place: ZoneInfo,
+    *,
+    at: str | None,
+    since: str | None,
+    until: str | None,
+    as_json: bool,
+) -> None:
+    from smart_cron.faces.cli.remote.answers import story, why_slot
+    from smart_cron.faces.cli.remote.house import api_of
+
+    now = house.clock.now()
+    if since is not None:
+        interval = read_interval(since, until or "now", now=now + timedelta(microseconds=1), place=place)
+        assert interval.since is not None
+        assert interval.until is not None
+        _tell_events(story(api_of(house), name, since=interval.since, until=interval.until), place, as_json=as_json)
+        return
+    asked: dict[str, Any] = {}
+    if at is not None:
+        moment = _moment(at, now, place)
+        asked = {"at": moment.at, "width_seconds": max(1, int(moment.width.total_seconds()))}
+    found = why_slot(api_of(house), name, **asked)
+    if as_json:
+        print_json([document for _, document in found])
+    elif found:
+        _tell([answer for answer, _ in found], place, as_json=False)
+    else:
+        click.echo(f"{printable(name)} has had no slot yet, and has none to come.")
 
 
 def _moment(text: str, now: datetime, place: ZoneInfo) -> Moment:
@@ -88,14 +123,22 @@ def _tell_story(house: House, name: str, since: str, until: str | None, place: Z
     assert interval.since is not None
     assert interval.until is not None
     inquiry, subjects = _inquire(house, name, place)
+    events = (
+        {"task": subject.task.name, **event.document}
+        for subject in reversed(subjects)
+        for event in inquiry.story(subject, since=interval.since, until=interval.until)
+    )
+    _tell_events(events, place, as_json=as_json)
+
+
+def _tell_events(events: Iterable[Mapping[str, Any]], place: ZoneInfo, *, as_json: bool) -> None:
     empty = True
-    for subject in reversed(subjects):
-        for event in inquiry.story(subject, since=interval.since, until=interval.until):
-            empty = False
-            if as_json:
-                print_json_line({"task": subject.task.name, **event.document})
-            else:
-                click.echo(_wrapped(event.sentence, hanging=2))
+    for event in events:
+        empty = False
+        if as_json:
+            print_json_line(event)
+        else:
+            click.echo(_wrapped(event["sentence"], hanging=2))
     if empty and not as_json:
         click.echo(f"Nothing is on record of that time, and no slot lies in it (times in {place.key}).")
 

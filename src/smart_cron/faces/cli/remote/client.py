@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit
@@ -26,6 +27,22 @@ class Api:
         """Ask."""
         return self._ask("GET", path, query=query)
 
+    def lines(self, path: str, **query: Any) -> Iterator[str]:
+        """Yield the lines of an answer of any length, as they come."""
+        target = self._target(path, query)
+        connection = self._connection()
+        try:
+            connection.request("GET", target, headers=self._headers())
+            response = connection.getresponse()
+            if response.status >= 400:
+                _understood(response.status, response.read(MOST_BYTES))
+            while line := response.readline():
+                yield line.decode("utf-8", "replace").rstrip("\n")
+        except (OSError, http.client.HTTPException) as error:
+            raise self._silent(error) from None
+        finally:
+            connection.close()
+
     def post(self, path: str, body: object = None) -> Any:
         """Have something done."""
         return self._ask("POST", path, body=body)
@@ -39,19 +56,28 @@ class Api:
         return self._ask("DELETE", path)
 
     def _ask(self, method: str, path: str, *, query: dict[str, Any] | None = None, body: object = None) -> Any:
-        asked = urlencode({name: value for name, value in (query or {}).items() if value is not None}, doseq=True)
-        target = f"{self._server.path.rstrip('/')}/api/v1{path}" + (f"?{asked}" if asked else "")
-        headers = {"Authorization": f"Bearer {self._key}", "Accept": "application/json"}
+        target, headers = self._target(path, query or {}), self._headers()
         content = None if body is None else json.dumps(body, default=_plain)
         if content is not None:
             headers["Content-Type"] = "application/json"
         try:
             status, answer = self._send(method, target, content, headers)
         except (OSError, http.client.HTTPException) as error:
-            raise SmartCronError(
-                f"{self._server.netloc} does not answer: {error}.", remedy="Does 'smart-cron dashboard' run there?"
-            ) from None
+            raise self._silent(error) from None
         return _understood(status, answer)
+
+    def _target(self, path: str, query: Mapping[str, Any]) -> str:
+        given = {name: _written(value) for name, value in query.items() if value is not None}
+        asked = urlencode(given, doseq=True)
+        return f"{self._server.path.rstrip('/')}/api/v1{path}" + (f"?{asked}" if asked else "")
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._key}", "Accept": "application/json"}
+
+    def _silent(self, error: Exception) -> SmartCronError:
+        return SmartCronError(
+            f"{self._server.netloc} does not answer: {error}.", remedy="Does 'smart-cron dashboard' run there?"
+        )
 
     def _send(self, method: str, target: str, content: str | None, headers: dict[str, str]) -> tuple[int, bytes]:
         connection = self._connection()
@@ -96,6 +122,10 @@ def _understood(status: int, answer: bytes) -> Any:
         detail = found.get("detail") if isinstance(found, dict) else None
         raise SmartCronError(str(detail or f"the server refuses it (status {status})"))
     return found
+
+
+def _written(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _plain(value: object) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from smart_cron.core.errors import SmartCronError
 from smart_cron.core.ports import Clock
@@ -15,6 +15,9 @@ from smart_cron.faces.cli.remote.client import Api
 from smart_cron.faces.cli.remote.history import RemoteAlerts, RemoteHistory
 from smart_cron.faces.cli.remote.tasks import RemoteTasks
 from smart_cron.faces.web.keys import kept_key
+
+if TYPE_CHECKING:
+    from smart_cron.wiring import House
 
 
 class OnTheMachineAlone:
@@ -63,6 +66,7 @@ class RemoteHouse:
 
     config: RemoteConfig
     store: RemoteStore
+    api: Api
     clock: Clock = field(default_factory=SystemClock)
     is_remote: bool = True
 
@@ -84,4 +88,9 @@ def open_remote_house(url: str, key_file: Path) -> RemoteHouse:
     api = Api(url, kept_key(key_file))
     tasks = RemoteTasks(api)
     store = RemoteStore(tasks=tasks, history=RemoteHistory(api, tasks), alerts=RemoteAlerts(api, tasks))
-    return RemoteHouse(config=RemoteConfig(time_zone=api.get("/status")["time_zone"]), store=store)
+    return RemoteHouse(config=RemoteConfig(time_zone=api.get("/status")["time_zone"]), store=store, api=api)
+
+
+def api_of(house: House) -> Api:
+    """Return the API of a house that is elsewhere."""
+    return cast("RemoteHouse", house).api

@@ -6,20 +6,23 @@
   const short = new Intl.DateTimeFormat(undefined, { weekday: "short", hour: "2-digit", minute: "2-digit" });
   const seconds = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
   const MINUTE = 60, HOUR = 3600, DAY = 86400;
+  // In the reader's language, as the page brings them.
+  const catalogue = JSON.parse(document.getElementById("words").textContent);
+  const word = (name, known) => catalogue[name].replace(/\{(\w+)\}/g, (_, part) => known[part]);
 
   const span = (seconds) => {
     const s = Math.max(0, Math.round(seconds));
-    if (s < MINUTE) return `${s} s`;
-    if (s < HOUR) return `${Math.floor(s / MINUTE)} min ${s % MINUTE} s`;
-    if (s < DAY) return `${Math.floor(s / HOUR)} h ${Math.floor((s % HOUR) / MINUTE)} min`;
-    return `${Math.floor(s / DAY)} d ${Math.floor((s % DAY) / HOUR)} h`;
+    if (s < MINUTE) return word("seconds", { s });
+    if (s < HOUR) return word("minutesAndSeconds", { min: Math.floor(s / MINUTE), s: s % MINUTE });
+    if (s < DAY) return word("hoursAndMinutes", { h: Math.floor(s / HOUR), min: Math.floor((s % HOUR) / MINUTE) });
+    return word("daysAndHours", { d: Math.floor(s / DAY), h: Math.floor((s % DAY) / HOUR) });
   };
   const coarse = (seconds) => {
     const s = Math.round(seconds);
-    if (s < MINUTE) return `${s} s`;
-    if (s < HOUR) return `${Math.floor(s / MINUTE)} min`;
-    if (s < DAY) return `${Math.floor(s / HOUR)} h`;
-    return `${Math.floor(s / DAY)} d`;
+    if (s < MINUTE) return word("seconds", { s });
+    if (s < HOUR) return word("minutes", { min: Math.floor(s / MINUTE) });
+    if (s < DAY) return word("hours", { h: Math.floor(s / HOUR) });
+    return word("days", { d: Math.floor(s / DAY) });
   };
   const shown = {
     local: (at) => local.format(at),
@@ -28,9 +31,9 @@
     short: (at) => (at.toDateString() === new Date().toDateString() ? clock : short).format(at),
     relative: (at) => {
       const away = (at - Date.now()) / 1000;
-      return away > 0 ? `in ${coarse(away)}` : `${coarse(-away)} ago`;
+      return away > 0 ? word("in", { span: coarse(away) }) : word("ago", { span: coarse(-away) });
     },
-    countdown: (at) => (at > Date.now() ? `in ${span((at - Date.now()) / 1000)}` : "now"),
+    countdown: (at) => (at > Date.now() ? word("in", { span: span((at - Date.now()) / 1000) }) : word("now", {})),
     elapsed: (at) => span((Date.now() - at) / 1000),
   };
   const tick = (root, styles) => {

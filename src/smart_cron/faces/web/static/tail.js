@@ -17,6 +17,8 @@
   const state = document.querySelector("[data-state]");
   const words = state ? state.textContent : "";
   const say = (text) => { if (state && state.textContent !== text) state.textContent = text; };
+  // In the reader's language, as the page brings it.
+  const { polling } = JSON.parse(document.getElementById("words").textContent);
   let start = tail.dataset.start, mark = tail.dataset.at;
   let follows = "follow" in tail.dataset, isAtEnd = follows, isPaused = false, isBusy = false, isOver = !tail.dataset.stream;
   let waiting = [];
@@ -114,7 +116,7 @@
       if (to && to !== mark) isLog ? arrive(html, to) : arrive(inner(html), to);
     }).catch(() => {}).finally(() => { if (!source) connect(); });
   };
-  const fall = () => { say(tail.dataset.polling || "Asking every 30 seconds"); ask(); if (!poll) poll = setInterval(ask, POLL_MS); };
+  const fall = () => { say(polling); ask(); if (!poll) poll = setInterval(ask, POLL_MS); };
   const inner = (html) => [...parsed(html).querySelectorAll(".ol")].map((line) => line.outerHTML).join("");
 
   // pieces -------------------------------------------------------------------------------------------------

@@ -6,13 +6,14 @@ from datetime import datetime
 
 from django import template
 from django.forms import BoundField
-from django.utils.html import format_html
+from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString
 
 from smart_cron.core.alert_words import told as told_words
 from smart_cron.faces.cli.text import rate
 from smart_cron.faces.cli.text import size as size_words
 from smart_cron.faces.cli.text import span as span_words
+from smart_cron.faces.web.script_words import WORDS
 from smart_cron.faces.web.task_key import task_address
 
 register = template.Library()
@@ -86,6 +87,12 @@ def icon(context: dict[str, object], name: str, label: str = "") -> SafeString:
     return format_html(
         '<svg class="icon" {}><use href="{}vendor/icons.svg#{}"></use></svg>', said, context.get("static", ""), name
     )
+
+
+@register.simple_tag
+def script_words() -> SafeString:
+    """Return the words of scripts as data; the content policy lets no page hold a script."""
+    return json_script(WORDS, "words")
 
 
 @register.simple_tag

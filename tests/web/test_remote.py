@@ -133,6 +133,27 @@ def test_the_settings_of_a_server_are_shown_as_on_the_machine(far: Far, served_h
     assert b"needs the role admin" in far("config", "show", role="viewer").stderr
 
 
+def test_users_are_let_in_and_changed_from_afar(far: Far, served_house: Dashboard) -> None:
+    there = served_house.house
+    add_users(served_house, ["guest"], role="viewer")
+
+    told, known = json.loads(sure(far("user", "list", "--json"))), json.loads(there.sure("user", "list", "--json"))
+    # The API has instants to the millisecond.
+    assert [{**row, "created_at": ""} for row in told] == [{**row, "created_at": ""} for row in known]
+    assert "guest" in sure(far("user", "list"))
+    sure(far("user", "role", "guest", "operator"))
+    sure(far("user", "groups", "guest", "eu", ""))
+    sure(far("user", "disable", "guest"))
+    row = next(each for each in json.loads(there.sure("user", "list", "--json")) if each["name"] == "guest")
+    assert (row["role"], row["groups"], row["is_active"]) == ("operator", ["", "eu"], False)
+    assert "had 0 second factors" in sure(far("user", "reset-mfa", "guest"))
+    for words in (("passwd", "guest"), ("link", "guest", "1"), ("role", "guest", "viewer", "--dry-run")):
+        refused = far("user", *words)
+        assert (refused.returncode, refused.stderr.count(b"\n")) == (1, 1), refused.stderr
+    assert b"only admin" in far("user", "disable", "admin").stderr
+    assert b"needs the role admin" in far("user", "list", role="viewer").stderr
+
+
 def test_faults_of_a_task_are_told_as_on_the_machine(far: Far) -> None:
     done = far("task", "add", "three", "--script", "relative", "--schedule", "0 0 30 2 *")
 
@@ -147,7 +168,14 @@ def test_a_role_bounds_what_is_done_from_afar(far: Far) -> None:
 
 
 def test_what_only_the_machine_can_do_is_refused(far: Far) -> None:
-    for words in (("config", "check"), ("master",), ("db", "check"), ("doctor",), ("task", "check", "x"), ("init",)):
+    for words in (
+        ("config", "check"),
+        ("master",),
+        ("db", "check"),
+        ("doctor",),
+        ("backup", "restore", "x"),
+        ("init",),
+    ):
         done = far(*words)
         assert (done.returncode, b"on the machine itself" in done.stderr) == (1, True), (words, done.stderr)
 

@@ -183,6 +183,7 @@ DOCUMENTS: Mapping[str, Any] = {
         "sessions": 1,
     },
     "NewUser": {"name": "ada", "password": "to be changed at once", "role": "editor", "groups": ["nightly"]},
+    "Removed": {"changed": True, "count": 1, "message": "'ada' had 1 second factors and has none."},
     "UserTerms": {"role": "operator", "groups": None},
     "BackupOut": {
         "id": "5c1f9a0b7d3e2f48",

@@ -54,6 +54,12 @@ class UserTerms(Closed):
     needs_second_factor: bool | None = None
 
 
+class Removed(Said):
+    """How many second factors there were."""
+
+    count: int
+
+
 @router.get("", response=list[UserOut], summary="List the users")
 @needs(Role.ADMIN)
 def list_users(request: HttpRequest) -> list[dict[str, Any]]:
@@ -103,13 +109,13 @@ def change_user(request: HttpRequest, name: str, payload: UserTerms) -> dict[str
     return _document(_account(request, name))
 
 
-@router.post("/{name}/reset-mfa", response=Said, summary="Take their second factors away")
+@router.post("/{name}/reset-mfa", response=Removed, summary="Take their second factors away")
 @needs(Role.ADMIN)
 def reset_second_factor(request: HttpRequest, name: str) -> dict[str, Any]:
     """Recovery codes too; they are logged in nowhere then."""
     require_fresh(request)
     count = _book(request).reset_second_factor(name, actor=actor_of(request))
-    return {"changed": count > 0, "message": f"'{name}' had {count} second factors and has none."}
+    return {"changed": count > 0, "count": count, "message": f"'{name}' had {count} second factors and has none."}
 
 
 @router.post("/{name}/end-sessions", response=Said, summary="Log them out everywhere")

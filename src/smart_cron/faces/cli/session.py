@@ -53,6 +53,14 @@ class Session:
         """Whether commands ask a dashboard elsewhere."""
         return self._server is not None
 
+    @property
+    def time_zone(self) -> str:
+        """The zone in which times are told: ours, or the server's."""
+        if not self.is_remote:
+            return self.config().time_zone
+        with self.house() as house:
+            return house.config.time_zone
+
     def config(self) -> Config:
         """Return the settings. Raise ConfigError, and SmartCronError where they are another machine's."""
         if self._server is not None:

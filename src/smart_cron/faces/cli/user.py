@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import click
 
@@ -162,7 +162,14 @@ def read_password() -> str:
 
 @contextmanager
 def opened_book(session: Session, *, brings_tables: bool = True) -> Iterator[PeopleBook]:
-    """Open the book of who may log in, its tables brought up to date unless told otherwise."""
+    """Open the book of who may log in, its tables brought up to date unless told otherwise; or a server's."""
+    if session.is_remote:
+        from smart_cron.faces.cli.remote.house import api_of
+        from smart_cron.faces.cli.remote.people import RemotePeople
+
+        with session.house() as house:
+            yield cast("PeopleBook", RemotePeople(api_of(house)))
+        return
     with opened_people(session, brings_tables=brings_tables) as store:
         from smart_cron.store.people.book import PeopleBook
 

@@ -42,7 +42,7 @@ def user_list(session: Session, /, *, as_json: bool) -> None:
     if as_json:
         print_json([_document(account) for account in accounts])
         return
-    where = zone(session.config().time_zone)
+    where = zone(session.time_zone)
     show_table(COLUMNS, [_row(account, where) for account in accounts], empty=NOBODY)
 
 

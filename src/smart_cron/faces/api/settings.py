@@ -16,6 +16,7 @@ from smart_cron.core.people import Role
 from smart_cron.faces.api.access import actor_of, needs, person_of
 from smart_cron.faces.api.quota import count
 from smart_cron.faces.web.channel_test import UnknownChannelError, testable, tried
+from smart_cron.faces.web.limits import user_key
 from smart_cron.faces.web.premises import premises_of
 from smart_cron.services.notify.tested import last_tests
 
@@ -85,6 +86,6 @@ def test_channel(request: HttpRequest, name: str) -> dict[str, Any]:
     entry = testable(premises.config).get(name)
     if entry is None:
         raise UnknownChannelError(name)
-    count(request, "channel tests", f"user {person_of(request).id}")
+    count(request, "channel tests", user_key(person_of(request).id))
     is_taken, words = tried(premises, entry, actor=actor_of(request))
     return {"channel": name, "ok": is_taken, "answer": words[:LONGEST_WORDS]}

@@ -82,7 +82,7 @@ def test_a_body_that_is_no_task_is_a_bad_request(callers: Mapping[str, Caller], 
 
 def test_what_is_not_json_is_refused(callers: Mapping[str, Caller]) -> None:
     told = callers["operator"].fails(
-        400, "POST", "/tasks/any/run", b"a=b", Content_Type="application/x-www-form-urlencoded"
+        415, "POST", "/tasks/any/run", b"a=b", Content_Type="application/x-www-form-urlencoded"
     )
 
     assert "application/json" in told["detail"]

@@ -206,6 +206,16 @@ def test_a_way_back_is_good_once_and_in_the_browser_that_began(serving: Dashboar
     assert "used before" in refused(visitor, visitor.get(path))
 
 
+def test_a_state_that_was_answered_once_is_no_question_any_more(serving: Dashboard, there: Provider) -> None:
+    """In the very session that asked: logging out would forget it, too."""
+    visitor = Visitor(serving)
+    path = path_of(there.log_in(sent(visitor), "s-ada"))
+    state = parse_qs(urlsplit(path).query)["state"][0]
+
+    assert "did not let you in" in refused(visitor, visitor.get(f"/login/oidc/back?error=access_denied&state={state}"))
+    assert "used before" in refused(visitor, visitor.get(path))
+
+
 def test_a_code_of_somebody_elses_login_is_worth_nothing(serving: Dashboard, there: Provider) -> None:
     """The provider gives no token for a code with another verifier."""
     visitor, other = Visitor(serving), Visitor(serving)

@@ -13,6 +13,7 @@ from pathlib import Path
 import smart_cron
 from benchmarks.house import PYTHONPATH, REPOSITORY
 from benchmarks.processes import is_alive, listener_of, wait_until
+from smart_cron.taskrunner import runfile
 from smart_cron.taskrunner.protocol import socket_path
 
 MASTER = (sys.executable, "-c", "from smart_cron.faces.cli.main import main; main()")
@@ -86,6 +87,11 @@ class Node:
         with suppress(OSError):
             return listener_of(Path(path))
         return None
+
+    def has_result(self, run_id: str) -> bool:
+        """Whether this node's run file knows how that run ended."""
+        file = runfile.read(self.state_dir / "runs", run_id)
+        return file is not None and file.finished is not None
 
     def supervisors(self) -> list[int]:
         """All supervisors, those of earlier task runners too."""

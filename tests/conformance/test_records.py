@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.conformance.scene import FAILED, MINUTE, NOON, SECOND, Scene, settlement
+from tests.conformance.scene import FAILED, INCARNATION, MINUTE, NOON, SECOND, Scene, settlement
 
 from smart_cron.core.errors import DatabaseConflictError
 from smart_cron.core.run import AlertDraft, EndCause, ErrorType, Status, Trigger
@@ -312,6 +312,22 @@ def test_runs_that_are_final_or_gone_are_told_from_open_ones(scene: Scene) -> No
     keys = [(done["id"], done["run_id"]), (number, claim.run_id), (number, "other"), (10**9, "gone")]
 
     assert scene.store.records.final_among(keys) == {done["run_id"], "other", "gone"}
+
+
+def test_claims_move_to_another_incarnation_and_what_runs_does_not(scene: Scene) -> None:
+    for name in ("claimed", "running"):
+        scene.requested(name)
+    claims = scene.claim()
+    scene.requested("elsewhere")
+    scene.claim(node="two")
+    running = next(claim for claim in claims if claim.task.name == "running")
+    scene.store.records.mark_running([(running.execution_id, running.run_id, NOON)])
+
+    assert scene.store.records.move_claims(node="one", incarnation="unreliable") == 1
+    assert scene.store.records.move_claims(node="one", incarnation="unreliable") == 0
+
+    assert sorted(run.incarnation for run in scene.store.records.held(node="one")) == [INCARNATION, "unreliable"]
+    assert [run.incarnation for run in scene.store.records.held(node="two")] == [INCARNATION]
 
 
 def test_a_running_flag_that_was_cleared_by_sql_comes_back(scene: Scene) -> None:

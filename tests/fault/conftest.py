@@ -130,19 +130,14 @@ def through(ground: Ground, *mishaps: Mishap) -> Verdict:
 
     After each of them work must go on.
     """
-    ended = _counter_of_ends(ground)
 
     def story() -> Iterator[None]:
         for mishap in mishaps:
-            yield from _until(more(RUNS))
+            yield from until(more_ends(ground))
             undo = mishap.harm()
-            yield from _until(mishap.noticed)
+            yield from until(mishap.noticed)
             undo()
-        yield from _until(more(RUNS))
-
-    def more(count: int) -> Callable[[], bool]:
-        wanted = ended() + count
-        return lambda: ended() >= wanted
+        yield from until(more_ends(ground))
 
     steps, over = story(), object()
     run = chaos_run(ground, enough=lambda: next(steps, over) is over)
@@ -152,9 +147,16 @@ def through(ground: Ground, *mishaps: Mishap) -> Verdict:
     return run.verdict()
 
 
-def _until(holds: Callable[[], bool]) -> Iterator[None]:
+def until(holds: Callable[[], bool]) -> Iterator[None]:
+    """Be a part of a story: go on once this holds."""
     while not holds():
         yield
+
+
+def more_ends(ground: Ground) -> Callable[[], bool]:
+    """Return what says whether as many runs have ended since now as lie between two faults."""
+    wanted = _ends(ground) + RUNS
+    return lambda: _ends(ground) >= wanted
 
 
 def lasting(seconds: float, noticed: Callable[[], bool] = lambda: True) -> Callable[[], bool]:
@@ -169,8 +171,13 @@ def lasting(seconds: float, noticed: Callable[[], bool] = lambda: True) -> Calla
     return is_over
 
 
-def _counter_of_ends(ground: Ground) -> Callable[[], int]:
-    return lambda: sum(one.code is not None for one in own_runs(ground.records).values())
+def _ends(ground: Ground) -> int:
+    return sum(one.code is not None for one in own_runs(ground.records).values())
+
+
+def own_starts(ground: Ground) -> int:
+    """Return how many runs tell of their start themselves."""
+    return sum(bool(one.starts) for one in own_runs(ground.records).values())
 
 
 def log_of(ground: Ground) -> list[dict[str, Any]]:

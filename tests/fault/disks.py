@@ -1,4 +1,4 @@
-"""Small file systems in a name space of their own, which can be filled and made read-only."""
+"""Small file systems: in a name space of their own, to be filled; on a loop device, to fail and turn read-only."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import itertools
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 # Whoever may not mount does so in a user namespace of their own, and goes there by way of a process that lives in it.
 MOUNT = """mount -t tmpfs -o size={size},nr_inodes={inodes},mode=750 tmpfs {place} && echo mounted
-while read how; do mount -o remount,$how {place} && echo done; done"""
+cat"""
+DISK_BYTES = 32_000_000
 
 
 class SmallDisk:
@@ -55,15 +56,6 @@ class SmallDisk:
         path.mkdir(mode=0o750, exist_ok=True)
         return os.fspath(path)
 
-    def remount(self, how: str) -> None:
-        """Mount it again, `ro` or `rw`."""
-        assert self._holder.stdin is not None
-        assert self._holder.stdout is not None
-        self._holder.stdin.write(f"{how}\n".encode())
-        self._holder.stdin.flush()
-        answer = self._holder.stdout.readline()
-        assert answer == b"done\n", f"it cannot be mounted {how}: {answer!r}"
-
 
 @contextmanager
 def closed(folder: Path) -> Iterator[None]:
@@ -98,3 +90,40 @@ def small_disk(place: Path, *, size: str, inodes: int = 10_000) -> Iterator[Smal
     assert holder.stdout.readline() == b"mounted\n", "these tests need root, or a machine that allows user namespaces"
     yield SmallDisk(holder, place)
     holder.communicate()
+
+
+class FailingDisk:
+    """An ext4 on a loop device, which turns read-only under open files when it meets an error, as Debian mounts it."""
+
+    def __init__(self, image: Path, place: Path) -> None:
+        self._image, self.path = image, place
+        with image.open("wb") as file:
+            file.truncate(DISK_BYTES)
+        place.mkdir(mode=0o750)
+        _run("mkfs.ext4", "-q", "-F", image)
+        self._mount()
+
+    def _mount(self) -> None:
+        _run("mount", "-o", "loop,errors=remount-ro", self._image, self.path)
+
+    def fail(self) -> None:
+        """Have the kernel find an error on it."""
+        device = Path(_run("findmnt", "-n", "-o", "SOURCE", self.path).strip())
+        Path(f"/sys/fs/ext4/{device.name}/trigger_fs_error").write_text("1\n", encoding="ascii")
+
+    def repair(self) -> None:
+        """Check it and mount it anew, as a start of the machine does; nobody may use it any more."""
+        _run("umount", self.path)
+        # 1 says that errors were found and mended.
+        _run("fsck.ext4", "-p", self._image, fine=(0, 1))
+        self._mount()
+
+    def close(self) -> None:
+        """Take it away, whoever uses it."""
+        _run("umount", "--lazy", self.path)
+
+
+def _run(*words: str | Path, fine: Sequence[int] = (0,)) -> str:
+    done = subprocess.run([*map(str, words)], capture_output=True, check=False, text=True)
+    assert done.returncode in fine, f"{words[0]}: {done.stderr}"
+    return done.stdout

@@ -5,6 +5,7 @@ All ages are by the database's clock, so nodes whose clocks differ agree on who 
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -22,13 +23,14 @@ from smart_cron.core.ports import Clock, Database, HoldStore, Log, NodeStore, Re
 from smart_cron.core.run import EndCause, HeldRun, OpenRun, RunEnd, Settlement
 from smart_cron.engine.notices import Notices
 from smart_cron.engine.settings import EngineSettings
+from smart_cron.taskrunner import runfile
 
 _REMEDIES: dict[str, str] = {
     HoldKind.MOVED: "Set [database] url to the new one; or take the old one back with 'smart-cron db move --undo'.",
     HoldKind.ARRIVING: "Call again what fills it: 'smart-cron db move' or 'smart-cron db migrate' goes on.",
 }
-
-
+# What a disk says that has failed, unlike one that is full or closed to us.
+_DISK_FAILED = frozenset({errno.EROFS, errno.EIO})
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -151,6 +153,9 @@ class Membership:
             if not self._is_forgetful:
                 self._around.log.error("Heartbeats cannot be remembered", reason=str(error))
             self._is_forgetful = True
+            if error.errno in _DISK_FAILED:
+                # The files of runs that began a moment ago may not have reached the disk: none of them starts again.
+                self._around.records.move_claims(node=self._node.name, incarnation=runfile.UNRELIABLE)
         else:
             self._is_forgetful = False
 

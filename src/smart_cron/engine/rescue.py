@@ -100,5 +100,7 @@ class Rescue:
         end = self._launcher.settle_absent(run)
         if end is None:
             findings.alive.add(run.run_id)
-        else:
-            findings.ends.append(end)
+            return
+        if run.status is Status.RUNNING and end.cause is EndCause.NEVER_STARTED:
+            end = replace(end, cause=EndCause.LOST, reason="it ran, and its run file is gone")
+        findings.ends.append(end)

@@ -200,6 +200,22 @@ class Records:
         )
         return [self._held_run(row) for row in sorted(rows)]
 
+    def move_claims(self, *, node: str, incarnation: str) -> int:
+        """Give what the node has claimed and not started yet to another incarnation of it; return how many changed."""
+        rows = self._session.rows(
+            f"""SELECT id FROM smart_cron_executions{self._session.dialect.force_index("smart_cron_executions_queue")}
+             WHERE queue_rank = {HELD_RANK} AND node = %s AND status = 'claimed' AND incarnation <> %s""",
+            [node, incarnation],
+        )
+        ids = sorted(row[0] for row in rows)
+        if not ids:
+            return 0
+        return self._session.execute(
+            f"""UPDATE smart_cron_executions SET incarnation = %s
+             WHERE id IN ({placeholders(ids)}) AND status = 'claimed' AND node = %s""",
+            [incarnation, *ids, node],
+        )
+
     def _held_run(self, row: tuple[Any, ...]) -> HeldRun:
         claimed_at = self._read(row[4])
         assert claimed_at is not None

@@ -78,14 +78,26 @@ class HeldFile:
         if sync:
             os.fdatasync(self.fd)
 
+    def try_append(self, body: bytes) -> bool:
+        """Write a record of a run that goes on or is over whatever its disk says; say whether it was taken."""
+        try:
+            self.append(body)
+        except OSError:
+            return False
+        return True
+
     def append_finish(self, finish: Message, *, sync: bool = True) -> bytes:
         """Write the last record, cut to the room that was reserved, and return its JSON. It is on the disk then.
 
         Without *sync* that is left to whoever tells of it: see `journal`.
         """
-        body = fit(finish, FILE_BYTES - self._end - len("01234567 \n"))
+        body = self.fitted(finish)
         self.append(body, sync=sync)
         return body
+
+    def fitted(self, finish: Message) -> bytes:
+        """Return the JSON of a last record, cut to the room that was reserved for it."""
+        return fit(finish, FILE_BYTES - self._end - len("01234567 \n"))
 
     def sync(self) -> None:
         """Have on the disk what was written."""

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
     from smart_cron.taskrunner.protocol import Message
 
-__all__ = ["RunFile", "blank_finish", "incarnation", "list_runs", "lost_finish", "read", "settle"]
+__all__ = ["UNRELIABLE", "RunFile", "blank_finish", "incarnation", "list_runs", "lost_finish", "read", "settle"]
 
+# The incarnation of a claim whose run file may have been made and not have reached a disk that failed.
+UNRELIABLE = "unreliable"
 MAX_REASON = 1000
 MAX_NAMES = 20
 
@@ -54,7 +56,8 @@ def settle(
     The answer has the shape of a `finished` record: the supervisor's own where it was written; cause `lost` where
     the run started and nobody saw its end (what was left of it is killed first); cause `never_started` otherwise.
     None where a supervisor holds the file: the run lives. *claimed_in* is the incarnation that claimed the run: a
-    run claimed before a reboot may have started without its file surviving, so it is `lost` and not `never_started`.
+    run claimed before a reboot may have started without its file surviving, so it is `lost` and not `never_started`;
+    so may one whose claim is marked UNRELIABLE.
     """
     held = take_over(os.fspath(runs_dir), run_id)
     if held is None:
@@ -74,6 +77,8 @@ def _settle_held(held: HeldFile, run_id: str, execution_id: int, claimed_in: str
         return _settle_lost(held, found)
     if found.void is None:
         held.append(to_json({"event": "void", "run_id": run_id, "at": epoch_microseconds()}).encode(), sync=True)
+    if claimed_in == UNRELIABLE:
+        return blank_finish(run_id, execution_id, "lost", "the disk of the run files failed as it was about to start")
     if claimed_in is not None and boot_id_of(claimed_in) != boot_id():
         return blank_finish(run_id, execution_id, "lost", "the machine restarted while the run was about to start")
     return blank_finish(run_id, execution_id, "never_started", "no supervisor had started it")

@@ -234,7 +234,7 @@ class Supervisor:
 
     def _announce(self, run: Run, held: HeldFile, started: Message) -> None:
         spawned = {"event": "spawned", "pid": run.pid, "start_ticks": start_ticks(run.pid), "at": run.started_at}
-        held.append(protocol.to_json(spawned).encode())
+        held.try_append(protocol.to_json(spawned).encode())
         news = {**started, "started_at": run.started_at, "pid": run.pid}
         self._tell(protocol.STARTED, protocol.to_json(news).encode())
 
@@ -245,14 +245,16 @@ class Supervisor:
         return self._receive() == protocol.CANCEL
 
     def _finish(self, held: HeldFile, record: Message, run: Run | None = None) -> None:
-        body = held.append_finish(record, sync=False)
+        body = held.fitted(record)
+        # A disk that failed under an open file takes nothing more; then the one who is told is all there is.
+        is_written = held.try_append(body)
         keeps = False
         if run is not None and run.has_children:
             # A supervisor with a child left is never used again.
             self._retiring = True
             keeps = run.order["keep_processes"]
         # The runner syncs the results of many before it passes them on. Without one, that is left to us.
-        if not self._tell(protocol.KEEPING if keeps else self._last_word(), body):
+        if not self._tell(protocol.KEEPING if keeps else self._last_word(), body) and is_written:
             held.sync()
         if keeps:
             self._keep()

@@ -5,6 +5,7 @@ What only a master needs is built in `mastering`, so that a command that asks th
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import math
 import os
@@ -134,14 +135,22 @@ def task_runner_command(config: Config) -> list[str]:
     return [*command, "--foreground", "yes"]
 
 
+def _unlocked(error: OSError) -> str:
+    if error.errno in (errno.EROFS, errno.EIO):
+        return "Its disk failed, or is mounted read-only: dmesg says why."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "Make room on its disk; how full it is: df -h and df -i."
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "Run this as the user who owns the state directory, or as root."
+    return "Delete what stands there; nothing is lost."
+
+
 def open_lock(path: Path) -> int:
     """Open the file of a lock in the state directory. Raise SmartCronError where something else stands there."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
     except OSError as error:
-        raise SmartCronError(
-            f"the lock {path} cannot be opened: {error.strerror}.", remedy="Delete what stands there; nothing is lost."
-        ) from None
+        raise SmartCronError(f"the lock {path} cannot be opened: {error.strerror}.", remedy=_unlocked(error)) from None
     if os.geteuid() == 0:
         # A question by root must not leave a lock that the service user cannot open.
         owner = path.parent.stat()

@@ -86,6 +86,18 @@ def test_settling_an_absent_run_voids_it(tmp_path: Path) -> None:
     assert runfile.settle(tmp_path, "run-1", 5)["cause"] == "never_started"  # type: ignore[index]
 
 
+def test_an_absent_run_of_which_the_file_may_have_vanished_with_its_disk_is_lost(tmp_path: Path) -> None:
+    settled = runfile.settle(tmp_path, "run-1", 5, claimed_in=runfile.UNRELIABLE)
+
+    assert settled is not None
+    assert (settled["cause"], settled["reason"]) == (
+        "lost",
+        "the disk of the run files failed as it was about to start",
+    )
+    with pytest.raises(RunTakenError, match="void"):
+        records.take(str(tmp_path), "run-1")
+
+
 def test_a_run_of_an_earlier_boot_is_lost_and_settled_once(tmp_path: Path) -> None:
     held = records.take(str(tmp_path), "run-1")
     held.append(body(STARTED))

@@ -193,6 +193,9 @@ class RecordStore(Protocol):
     def held(self, *, node: str) -> list[HeldRun]:
         """Return the node's executions that are claimed or running."""
 
+    def move_claims(self, *, node: str, incarnation: str) -> int:
+        """Give what the node has claimed and not started yet to another incarnation of it; return how many changed."""
+
     def final_among(self, keys: Sequence[tuple[int, str]]) -> set[str]:
         """Return the run ids among these (execution id, run id) whose rows are final or gone."""
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 from tests.web.conftest import Dashboard, dashboard
 from tests.web.printing import HOSTILE, listening, printed
-from tests.web.visitors import WIDE, Visitor, add_users, chromium, logged_in
+from tests.web.visitors import WIDE, Visitor, add_users, chromium, let_in
 
 __all__ = ["dashboard"]
 pytestmark = pytest.mark.slow
@@ -84,7 +84,7 @@ def test_the_download_is_every_byte_as_a_file_of_text(viewer: Visitor) -> None:
 
 def test_a_browser_runs_none_of_it(viewer: Visitor, browser: Browser) -> None:
     with browser.new_context(viewport=WIDE) as context:  # type: ignore[arg-type]
-        seen = logged_in(context, viewer.dashboard, "viewer")
+        seen = let_in(context, viewer.dashboard, "viewer")
         # Where somebody listens a dialog stays open, and the page would stand still.
         seen.page.on("dialog", lambda dialog: seen.faults.append(dialog.message))
         page = seen.go(f"/runs/{RUN['hostile']}")

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 from tests.web.conftest import Dashboard
 from tests.web.furniture import HOSTILE, alarm, bind, furnish, opened, task_number, visitor
-from tests.web.visitors import NARROW, WIDE, add_users, chromium, logged_in
+from tests.web.visitors import NARROW, WIDE, add_users, chromium, let_in
 
 from smart_cron.core.alert import Severity
 from smart_cron.core.audit import AuditFilter
@@ -219,7 +219,7 @@ def test_an_alert_comes_and_goes_without_a_reload_and_what_was_ticked_stays_so(
     furnished: Dashboard, browser: Browser, numbers: dict[str, int], size: dict[str, int]
 ) -> None:
     with browser.new_context(viewport=size) as context:  # type: ignore[arg-type]
-        seen = logged_in(context, furnished, "operator")
+        seen = let_in(context, furnished, "operator")
         page = seen.go("/alerts")
         page.get_by_role("checkbox", name=f"Alert {numbers['system']}", exact=True).check()
         page.get_by_label("Note").fill("half a no")
@@ -243,8 +243,8 @@ def test_acknowledged_in_the_browser_it_is_seen_by_somebody_else_at_once(
         browser.new_context(viewport=WIDE) as mine,  # type: ignore[arg-type]
         browser.new_context(viewport=WIDE) as theirs,  # type: ignore[arg-type]
     ):
-        page = logged_in(mine, furnished, "operator").go(f"/alerts/{number}")
-        other = logged_in(theirs, furnished, "viewer").go(f"/alerts/{number}")
+        page = let_in(mine, furnished, "operator").go(f"/alerts/{number}")
+        other = let_in(theirs, furnished, "viewer").go(f"/alerts/{number}")
 
         page.get_by_role("button", name="Acknowledge").click()
 
@@ -255,7 +255,7 @@ def test_acknowledged_in_the_browser_it_is_seen_by_somebody_else_at_once(
 def test_hostile_messages_and_names_are_text(furnished: Dashboard, browser: Browser, numbers: dict[str, int]) -> None:
     """SECURITY 21: in the list, on the alert, in its title and its stream."""
     with browser.new_context(viewport=WIDE) as context:  # type: ignore[arg-type]
-        seen = logged_in(context, furnished, "viewer")
+        seen = let_in(context, furnished, "viewer")
         shouted: list[str] = []
         seen.page.on("dialog", lambda dialog: shouted.append(dialog.message))
         for path in ("/alerts", f"/alerts/{numbers[HOSTILE]}"):

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 from tests.web.conftest import Dashboard
 from tests.web.furniture import HOSTILE, bind, furnish, opened, visitor
-from tests.web.visitors import ROLES, WIDE, add_users, chromium, logged_in
+from tests.web.visitors import ROLES, WIDE, add_users, chromium, let_in
 
 pytestmark = pytest.mark.slow
 
@@ -72,7 +72,7 @@ def test_an_odd_filter_is_a_bad_request(furnished: Dashboard, query: str) -> Non
 def test_an_admin_has_it_verified_and_an_editor_may_not(furnished: Dashboard, browser: Browser) -> None:
     assert visitor(furnished, "editor").post("/audit/verify").status == 403
     with browser.new_context(viewport=WIDE) as context:  # type: ignore[arg-type]
-        seen = logged_in(context, furnished, "admin")
+        seen = let_in(context, furnished, "admin")
         page = seen.go("/audit")
 
         page.get_by_role("button", name="Verify").click()

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 from tests.web.conftest import Dashboard
 from tests.web.furniture import bind, furnish, opened, visitor
-from tests.web.visitors import NARROW, WIDE, add_users, chromium, logged_in
+from tests.web.visitors import NARROW, WIDE, add_users, chromium, let_in
 
 from smart_cron.core.sample import NodeSample
 
@@ -62,7 +62,7 @@ def test_an_operator_has_it_looked_again_and_sees_what_was_found_without_a_reloa
     furnished: Dashboard, browser: Browser, size: dict[str, int]
 ) -> None:
     with browser.new_context(viewport=size) as context:  # type: ignore[arg-type]
-        seen = logged_in(context, furnished, "operator")
+        seen = let_in(context, furnished, "operator")
         page = seen.go("/health")
 
         page.get_by_role("button", name="Look again").click()

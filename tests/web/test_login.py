@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 from tests.web.conftest import Dashboard
-from tests.web.visitors import NARROW, WIDE, Visitor, add_users, chromium, logged_in
+from tests.web.visitors import NARROW, WIDE, Visitor, add_users, chromium, logged_in_by_form
 
 pytestmark = pytest.mark.slow
 
@@ -77,7 +77,7 @@ def test_a_browser_logs_in_and_sees_home_without_a_fault(
     peopled: Dashboard, browser: Browser, size: dict[str, int]
 ) -> None:
     with browser.new_context(viewport=size) as context:  # type: ignore[arg-type]
-        seen = logged_in(context, peopled, "admin")
+        seen = logged_in_by_form(context, peopled, "admin")
 
         expect(seen.page.get_by_role("heading", name="Home")).to_be_visible()
         assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")

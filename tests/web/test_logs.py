@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, expect
 from tests.web.conftest import Dashboard
 from tests.web.furniture import bind
 from tests.web.printing import listening
-from tests.web.visitors import NARROW, ROLES, WIDE, Visitor, add_users, chromium, logged_in
+from tests.web.visitors import NARROW, ROLES, WIDE, Visitor, add_users, chromium, let_in
 
 pytestmark = pytest.mark.slow
 VISITORS: dict[str, Visitor] = {}
@@ -132,7 +132,7 @@ def test_lines_appear_as_they_are_written_and_a_pause_holds_them_back(
     house: Dashboard, browser: Browser, size: dict[str, int]
 ) -> None:
     with browser.new_context(viewport=size) as context:  # type: ignore[arg-type]
-        seen = logged_in(context, house, "viewer")
+        seen = let_in(context, house, "viewer")
         page = seen.go("/logs")
         write(house, f"written at {size['width']}", "ERROR")
         expect(page.locator(".lv-error", has_text=f"written at {size['width']}")).to_be_visible()
@@ -150,7 +150,7 @@ def test_lines_appear_as_they_are_written_and_a_pause_holds_them_back(
 
 def test_a_page_whose_stream_is_blocked_asks_by_itself(house: Dashboard, browser: Browser) -> None:
     with browser.new_context(viewport=WIDE) as context:  # type: ignore[arg-type]
-        seen = logged_in(context, house, "viewer")
+        seen = let_in(context, house, "viewer")
         seen.page.route("**/stream/log*", lambda route: route.abort())
         page = seen.go("/logs")
         write(house, "without a stream")

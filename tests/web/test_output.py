@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 from tests.web.conftest import Dashboard
 from tests.web.furniture import opened
 from tests.web.printing import began, lines, listening, printed, ran
-from tests.web.visitors import NARROW, WIDE, Visitor, add_users, chromium, logged_in
+from tests.web.visitors import NARROW, WIDE, Visitor, add_users, chromium, let_in
 
 from smart_cron.taskrunner.output import STDERR, STDOUT, OutputWriter
 
@@ -80,7 +80,7 @@ def test_a_hundred_megabytes_open_at_their_end_and_go_both_ways(house: Dashboard
 
 def test_a_line_of_a_long_output_has_an_address(house: Dashboard, long_run: int, browser: Browser) -> None:
     with browser.new_context(viewport=WIDE) as context:  # type: ignore[arg-type]
-        seen = logged_in(context, house, "viewer")
+        seen = let_in(context, house, "viewer")
         page = seen.go(f"/runs/{long_run}#L1000500")
 
         expect(page.locator("#L1000500.hit")).to_be_visible()
@@ -106,7 +106,7 @@ def test_what_is_printed_appears_while_the_run_goes_on_and_its_end_is_told(
     mastered.house.add(name, command)
     number = began(mastered, name)
     with browser.new_context(viewport=size) as context:  # type: ignore[arg-type]
-        seen = logged_in(context, mastered, "viewer")
+        seen = let_in(context, mastered, "viewer")
         page = seen.go(f"/runs/{number}")
         expect(page.locator("#L1 .ox")).to_have_text("begun")
         expect(page.locator(".run-status")).to_have_text("Running")

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 from tests.web.conftest import Dashboard
 from tests.web.furniture import add, bind, opened, running
 from tests.web.printing import last_run, printed, ran
-from tests.web.visitors import NARROW, ROLES, WIDE, Visitor, add_users, chromium, logged_in
+from tests.web.visitors import NARROW, ROLES, WIDE, Visitor, add_users, chromium, let_in
 
 pytestmark = pytest.mark.slow
 RUNS: dict[str, int] = {}
@@ -214,7 +214,7 @@ def test_a_browser_goes_from_the_list_to_a_failure_and_runs_it_again_after_askin
     house: Dashboard, browser: Browser, size: dict[str, int]
 ) -> None:
     with browser.new_context(viewport=size) as context:  # type: ignore[arg-type]
-        seen = logged_in(context, house, "operator")
+        seen = let_in(context, house, "operator")
         page = seen.go("/runs?status=failed&since=today")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         page.get_by_role("link", name=str(RUNS["invoices"]), exact=True).click()
@@ -233,7 +233,7 @@ def test_a_browser_goes_from_the_list_to_a_failure_and_runs_it_again_after_askin
 
 def test_the_list_takes_up_a_new_run_without_a_reload(house: Dashboard, browser: Browser) -> None:
     with browser.new_context(viewport=WIDE) as context:  # type: ignore[arg-type]
-        seen = logged_in(context, house, "viewer")
+        seen = let_in(context, house, "viewer")
         page = seen.go("/runs?status=success")
         expect(page.locator("table.runs")).to_be_visible()
         number = printed(house, "fresh", b"hello\n")

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.web.conftest import Dashboard
 from tests.web.furniture import furnish, opened
 from tests.web.task_forms import script
-from tests.web.visitors import NARROW, WIDE, Watched, add_users, chromium, logged_in
+from tests.web.visitors import NARROW, WIDE, Watched, add_users, chromium, let_in
 
 from smart_cron.faces.web.task_key import key_of
 
@@ -37,9 +37,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def seen(manned: Dashboard, browser: Browser, size: dict[str, int]) -> Iterator[Watched]:
-    """An editor at home; nothing may go wrong in the page, and nothing may stick out of it."""
+    """An editor; nothing may go wrong in the page, and nothing may stick out of it."""
     with browser.new_context(viewport=size) as context:  # type: ignore[arg-type]
-        watched = logged_in(context, manned, "editor")
+        watched = let_in(context, manned, "editor")
         yield watched
         assert fits(watched.page)
         assert watched.faults == []

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 from tests.web.conftest import Dashboard
 from tests.web.furniture import HOSTILE, add, bind, furnish, opened, running, visitor
-from tests.web.visitors import NARROW, WIDE, add_users, chromium, logged_in
+from tests.web.visitors import NARROW, WIDE, add_users, chromium, let_in
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ def test_it_shows_what_fails_and_what_begins_to_run(
     furnished: Dashboard, browser: Browser, size: dict[str, int]
 ) -> None:
     with browser.new_context(viewport=size) as context:  # type: ignore[arg-type]
-        seen = logged_in(context, furnished, "viewer")
+        seen = let_in(context, furnished, "viewer")
         page = seen.go("/tv")
 
         expect(page.locator("[sse-swap=failing]")).to_contain_text(HOSTILE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import sqlite3
 import subprocess
@@ -9,6 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +66,7 @@ class Ground:
         self.made_at = datetime.now(UTC)
         self._database: Database = databases.fresh(database)
         self._connection: Connection | None = None
-        self.worker = self._compiled()
+        self.worker = self._own_worker()
         self._exit = ExitStack()
         self._database_folder = database_folder or self.folder
         self._direct_url = url = self._database.url or f"sqlite:///{self._database_folder / 'smart-cron.db'}"
@@ -96,11 +98,8 @@ class Ground:
         node.folder.mkdir(mode=0o750)
         node.call("init")
 
-    def _compiled(self) -> Path:
-        program = self.folder / "worker"
-        subprocess.run(["cc", "-O2", "-o", str(program), str(SOURCES / "worker.c")], check=True)
-        program.chmod(0o755)
-        return program
+    def _own_worker(self) -> Path:
+        return Path(shutil.copy(_compiled_worker(), self.folder / "worker"))
 
     def insert(self, tasks: Sequence[TaskPlan]) -> None:
         """Write the tasks; they are the only ones."""
@@ -147,3 +146,14 @@ class Ground:
         self._exit.close()
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@cache
+def _compiled_worker() -> Path:
+    """Return the program of all grounds; it is there as long as this process."""
+    folder = Path(tempfile.mkdtemp(prefix="chaos-worker-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    program = folder / "worker"
+    subprocess.run(["cc", "-O2", "-o", str(program), str(SOURCES / "worker.c")], check=True)
+    program.chmod(0o755)
+    return program

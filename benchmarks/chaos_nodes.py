@@ -23,6 +23,9 @@ END_PATIENCE_SECONDS = 30.0
 class Node:
     """One SMART_CRON_HOME and the master that works for it. `command` is what stands for `smart-cron`."""
 
+    # How processes are started: tests have a quicker way.
+    Process: type[subprocess.Popen[bytes]] = subprocess.Popen
+
     def __init__(
         self, folder: Path, *, name: str, settings: Mapping[str, str], command: Sequence[str] = MASTER
     ) -> None:
@@ -52,15 +55,17 @@ class Node:
         """Call the command line and return what it prints; raise RuntimeError with its complaint where it fails."""
         other = {} if database_url is None else {"SMART_CRON_DATABASE__URL": database_url}
         environment = {**self.environment, **other}
-        done = subprocess.run([*MASTER, *words], env=environment, cwd=REPOSITORY, capture_output=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"{' '.join(words)} failed in {self.folder}:\n{done.stderr.decode(errors='replace')}")
-        return done.stdout
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with self.Process([*MASTER, *words], env=environment, cwd=REPOSITORY, **pipes) as process:
+            printed, complaint = process.communicate()
+        if process.returncode:
+            raise RuntimeError(f"{' '.join(words)} failed in {self.folder}:\n{complaint.decode(errors='replace')}")
+        return printed
 
     def start(self) -> None:
         """Start a master, as an init system would, and no more than that."""
         with (self.folder / "master.err").open("ab") as errors:
-            self._master = subprocess.Popen(
+            self._master = self.Process(
                 [*self._command, "master"],
                 env=self.environment,
                 cwd="/",

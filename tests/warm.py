@@ -1,53 +1,51 @@
 """Commands without the second that Python and Django take to start: each is a fork of a process that stands ready.
 
 It is a process all the same, with an environment, a folder, standard streams and an end of its own, as `python -m
-smart_cron` has them. Two things differ: its command line is that of whoever stood ready, and every module is there
-already. A test that is about either, or about a process that lives on, starts the program itself.
-
-Run as a program this file is the process that stands ready; `call` starts it when it is first needed.
+smart_cron` has them, and /proc shows it as that. One thing differs: every module is there already. A test that is about
+it starts the program itself. `tests/standing.py` is the process that stands ready; it is started when it is first
+needed.
 """
 
 from __future__ import annotations
 
 import atexit
-import gc
+import ctypes
+import inspect
 import json
 import os
 import select
 import socket
 import subprocess
 import sys
-import threading
 import time
-import traceback
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import cache
-from importlib import import_module
 from pathlib import Path
-from pkgutil import walk_packages
 from tempfile import TemporaryFile
-from typing import Any, NoReturn
-
-import pymysql
+from typing import Any
 
 SRC = Path(__file__).parents[1] / "src"
-DJANGO = (
-    *(f"django.db.backends.{name}.base" for name in ("sqlite3", "mysql", "postgresql")),
-    "django.db.migrations.executor",
-    "django.db.models",
-)
-# Few commands need pages and API, and what is run with `-m` runs when it is imported.
-NOT_IMPORTED = (
-    "smart_cron.faces.api",
-    "smart_cron.faces.web",
-    "smart_cron.examples",
-    "smart_cron.taskrunner.__main__",
-    "smart_cron.__main__",
-)
-
-
-# Who calls ----------------------------------------------------------------------------------------------------------
+STANDING = Path(__file__).with_name("standing.py")
+CALLING = Path(__file__).with_name("calling.py")
+# What an interpreter or its libraries read at their own start: a fork has what was read for the one that stands ready.
+READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "GLIBC_")
+# Options of `Popen` that a fork knows nothing of, with the values that ask for nothing.
+NOT_ASKED: dict[str, tuple[object, ...]] = {
+    "preexec_fn": (None,),
+    "pass_fds": ((), []),
+    "shell": (False,),
+    "gid": (None,),
+    "gids": (None,),
+    "uid": (None,),
+    "umask": (-1,),
+    "process_group": (-1, None),
+    "start_new_session": (False,),
+}
+SIGNATURE = inspect.signature(subprocess.Popen._execute_child)  # type: ignore[attr-defined]
+# Commands that need what serves pages.
+PAGES = ("dashboard", "user")
+SET_CHILD_SUBREAPER, GET_CHILD_SUBREAPER = 36, 37
 
 
 def call(
@@ -59,13 +57,13 @@ def call(
         reading = {read: bytearray() for read, _ in ends}
         for read in reading:
             stack.callback(os.close, read)
-        order = {"words": list(words), "environment": dict(environment), "folder": os.getcwd(), "umask": _umask()}
         with TemporaryFile() as source:
             source.write(typed)
             source.seek(0)
-            given = [source.fileno(), *(write for _, write in ends)]
             try:
-                socket.send_fds(_ready().control, [json.dumps(order).encode()], given)
+                command = [sys.executable, "-m", "smart_cron", *words]
+                order = {"do": "call", **_order(command, environment, os.getcwd())}
+                _ready_for(command).give(order, [source.fileno(), *(write for _, write in ends)])
             finally:
                 for _, write in ends:
                     os.close(write)
@@ -75,15 +73,107 @@ def call(
     return subprocess.CompletedProcess(list(words), int(end), out, err)
 
 
+class Fork(subprocess.Popen[bytes]):
+    """`Popen` of this interpreter with `-m`, `-c` or a file: a child of ours that was forked and not started.
+
+    What only a start gives (other options, variables that an interpreter reads when it starts, another tree of sources)
+    is started.
+    """
+
+    def _execute_child(self, *given: Any) -> None:
+        asked = SIGNATURE.bind(self, *given).arguments
+        environment = os.environ if asked["env"] is None else asked["env"]
+        if not _can_be_forked(asked, environment):
+            super()._execute_child(*given)  # type: ignore[misc]
+            return
+        pipes = [asked[name] for name in ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")]
+        streams = [number if pipe == -1 else pipe for number, pipe in enumerate((pipes[0], pipes[3], pipes[5]))]
+        read, write = os.pipe()
+        try:
+            order = {"do": "start", **_order(asked["args"], environment, asked["cwd"] or os.getcwd())}
+            with _adopting():
+                _ready_for(asked["args"]).give(order, [*streams, write])
+                os.close(write)
+                self.pid = int(os.read(read, 100))
+        finally:
+            os.close(read)
+            self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]
+        self._child_created = True
+
+
+def run(command: Sequence[str], *, timeout: float | None = None, **options: Any) -> subprocess.CompletedProcess[Any]:
+    """Do what `subprocess.run` with captured output does."""
+    with Fork(list(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options) as process:
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+@cache
+def program() -> str:
+    """Return what a shell script, whoever runs it, calls as `smart-cron`."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
+        # Without a file, which could be out of the reach of those others. The kernel gives it a name.
+        door.bind("")
+        door.listen()
+        _ready("commands").give({"do": "listen"}, [door.fileno()])
+        return f"{sys.executable} -IS {CALLING} {door.getsockname()[1:].decode()}"
+
+
 def pids() -> set[int]:
     """Return the process that stands ready, where there is one: it lives as long as we do."""
-    return {_ready().process.pid} if _ready.cache_info().currsize else set()
+    return {ready.process.pid for ready in _started}
+
+
+def _order(command: Sequence[str], environment: Mapping[str, str], folder: str | os.PathLike[str]) -> dict[str, Any]:
+    return {
+        "command": [os.fspath(word) for word in command],
+        "environment": dict(environment),
+        "folder": os.fspath(folder),
+        "umask": _umask(),
+    }
 
 
 def _umask() -> int:
     umask = os.umask(0o022)
     os.umask(umask)
     return umask
+
+
+def _can_be_forked(asked: Mapping[str, Any], environment: Mapping[str, str]) -> bool:
+    python, what, *_ = [*map(os.fspath, asked["args"]), ""]
+    return (
+        python == sys.executable
+        and (what in ("-m", "-c") or what.endswith(".py"))
+        and asked["executable"] in (None, python)
+        and all(asked[name] in idle for name, idle in NOT_ASKED.items())
+        and environment.get("PYTHONPATH", "").split(os.pathsep)[0] == str(SRC)
+        and _read_at_start(environment) == _ready_for(asked["args"]).read_at_start
+    )
+
+
+def _read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in environment.items()
+        if name.startswith(READ_AT_START) and name not in ("PYTHONPATH", "LANGUAGE")
+    }
+
+
+@contextmanager
+def _adopting() -> Iterator[None]:
+    """Be the parent of what loses its own, for as long as this lasts."""
+    libc = ctypes.CDLL(None)
+    before = ctypes.c_int()
+    libc.prctl(GET_CHILD_SUBREAPER, ctypes.byref(before), 0, 0, 0)
+    libc.prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        libc.prctl(SET_CHILD_SUBREAPER, before.value, 0, 0, 0)
 
 
 def _read_all(reading: Mapping[int, bytearray], timeout: float) -> bool:
@@ -106,115 +196,39 @@ def _read_all(reading: Mapping[int, bytearray], timeout: float) -> bool:
 
 
 class _Ready:
-    """The process that stands ready, and the way to it."""
+    """A process that stands ready, and the way to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, what_for: str) -> None:
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SMART_CRON_")}
+        self.read_at_start = _read_at_start(kept)
+        # For the words and the environment that /proc shows of its forks.
+        room = "x" * (1 << 16)
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, __file__, str(theirs.fileno())],
-                env={**kept, "PYTHONPATH": str(SRC)},
+                [sys.executable, STANDING, str(theirs.fileno()), what_for, room],
+                env={**kept, "PYTHONPATH": str(SRC), "ROOM": room},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
             )
+        _started.append(self)
+        atexit.register(self.close)
+
+    def give(self, order: Mapping[str, Any], fds: Sequence[int]) -> None:
+        """Give an order with three standard streams and what its answer is written to."""
+        socket.send_fds(self.control, [json.dumps(order).encode()], fds)
 
     def close(self) -> None:
         self.control.close()
         self.process.wait()
 
 
-@cache
-def _ready() -> _Ready:
-    ready = _Ready()
-    atexit.register(ready.close)
-    return ready
+_started: list[_Ready] = []
+_ready = cache(_Ready)
 
 
-# The process that stands ready --------------------------------------------------------------------------------------
-
-
-def main(control: socket.socket) -> None:
-    """Serve orders until nobody can give any more."""
-    _import_all()
-    # What is garbage is so for all, and no collection of a fork's touches, and so copies, what they share.
-    gc.collect()
-    gc.freeze()
-    poll = select.poll()
-    poll.register(control, select.POLLIN)
-    running: dict[int, tuple[int, int]] = {}
-    while True:
-        for ready, _ in poll.poll():
-            if ready in running:
-                poll.unregister(ready)
-                _report(*running.pop(ready))
-                os.close(ready)
-                continue
-            text, given, _, _ = socket.recv_fds(control, 1 << 20, 4)
-            if not text:
-                return
-            pid = os.fork()
-            if not pid:
-                _obey(json.loads(text), given[:3])
-            for fd in given[:3]:
-                os.close(fd)
-            watched = os.pidfd_open(pid)
-            running[watched] = pid, given[3]
-            poll.register(watched, select.POLLIN)
-
-
-def _report(pid: int, fd: int) -> None:
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    with os.fdopen(fd, "wb") as to_caller:
-        to_caller.write(str(code).encode())
-
-
-def _import_all() -> None:
-    """Import whatever can be imported where nothing is set up yet; the rest is for those who set it up."""
-    import smart_cron
-
-    pymysql.install_as_MySQLdb()
-    found = [module.name for module in walk_packages(smart_cron.__path__, "smart_cron.", onerror=lambda _: None)]
-    for name in (*DJANGO, *found):
-        if not name.startswith(NOT_IMPORTED):
-            # What is wrong with it fails whoever needs it.
-            with suppress(Exception):
-                import_module(name)
-
-
-def _obey(order: Mapping[str, Any], streams: Sequence[int]) -> NoReturn:
-    """Be `smart-cron` with these words, to its end."""
-    code: object = 1
-    try:
-        for number, fd in enumerate(streams):
-            os.dup2(fd, number)
-        os.closerange(len(streams), os.sysconf("SC_OPEN_MAX"))
-        os.chdir(order["folder"])
-        os.umask(order["umask"])
-        os.environ.clear()
-        os.environ.update(order["environment"])
-        time.tzset()
-        sys.argv = ["smart-cron", *order["words"]]
-        import_module("smart_cron.faces.cli.main").main()
-    except SystemExit as end:
-        code = end.code
-    except BaseException:  # noqa: BLE001 — the outermost frame; Python too would print it and fail
-        traceback.print_exc()
-    finally:
-        _leave(code)
-
-
-def _leave(code: object) -> NoReturn:
-    """End as Python does, but leave memory as it is: to tidy it would copy all of it first."""
-    try:
-        threading._shutdown()  # type: ignore[attr-defined]
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-    finally:
-        os._exit(code if isinstance(code, int) else 0 if code is None else 1)
-
-
-if __name__ == "__main__":
-    main(socket.socket(fileno=int(sys.argv[1])))
+def _ready_for(command: Sequence[str | os.PathLike[str]]) -> _Ready:
+    """Return who has what this command is likely to need; with the other one it takes longer."""
+    is_for_pages = any(word in PAGES or "faces.web" in word or "'dashboard'" in word for word in map(str, command[1:]))
+    return _ready("pages" if is_for_pages else "commands")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import warm
 from tests.conformance.scene import MIGRATIONS
 from tests.servers import Server
 
@@ -49,7 +50,7 @@ def empty_store(empty_url: str) -> Iterator[Store]:
 @pytest.mark.slow
 def test_of_processes_that_migrate_at_once_one_does_and_the_others_find_it_done(empty_url: str) -> None:
     migrators = [
-        subprocess.Popen(
+        warm.Fork(
             [sys.executable, "-c", MIGRATE, empty_url],
             env={**os.environ, "PYTHONPATH": str(SRC)},
             stdin=subprocess.PIPE,

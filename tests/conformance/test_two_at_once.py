@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from tests import warm
 from tests.conformance.scene import NOON, Scene
 
 from smart_cron.core.errors import DatabaseConflictError
@@ -180,7 +181,7 @@ def test_processes_that_claim_at_once_claim_everything_once(scene: Scene, databa
         waiting(scene, 60)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     claimers = [
-        subprocess.Popen(
+        warm.Fork(
             [sys.executable, "-c", CLAIMER, url, f"node{number}"], stdout=subprocess.PIPE, text=True, env=environment
         )
         for number in range(3)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests import warm
 from tests.task_runners import end_task_runners
 
 from smart_cron.config import load_config
@@ -42,7 +42,7 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     """A home with a crontab, and a PATH on which `smart-cron` is this source tree."""
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
-    _program(bin_folder / "smart-cron", f'#!/bin/sh\nexec {sys.executable} -m smart_cron "$@"\n')
+    _program(bin_folder / "smart-cron", f'#!/bin/sh\nexec {warm.program()} "$@"\n')
     _program(bin_folder / "crontab", CRONTAB)
     (tmp_path / "crontab").write_text(LINES)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SMART_CRON_")}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import warm
 from tests.task_runners import end_task_runners, task_runners
 
 from smart_cron.config import load_config
@@ -64,7 +65,9 @@ class Home:
     def smart_cron(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start a command of ours in this home."""
         with (self.path / "out").open("ab") as out, (self.path / "err").open("ab") as err:
-            process = subprocess.Popen(
+            # What another program plants may be in place too late in a fork, where others have what it replaces.
+            kind = warm.Fork if self.program[1] == "-m" else subprocess.Popen
+            process = kind(
                 [*self.program, *arguments],
                 env=self.environ,
                 stdin=subprocess.DEVNULL,

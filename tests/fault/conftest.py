@@ -13,11 +13,14 @@ from typing import Any
 
 import pytest
 from benchmarks.chaos_ground import Ground
-from benchmarks.chaos_nodes import MASTER
+from benchmarks.chaos_nodes import MASTER, Node
 from benchmarks.chaos_run import ChaosRun, Plan
 from benchmarks.chaos_tasks import TaskPlan, far_pattern, own_runs
 from benchmarks.chaos_verdict import Verdict
 from benchmarks.databases import Databases, open_databases
+from tests import warm
+
+Node.Process = warm.Fork
 
 GroundMaker = Callable[..., Ground]
 # Longer than any test takes: what it waits for ends it before.

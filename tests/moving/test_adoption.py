@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import pytest
+from tests import warm
 from tests.moving import php_system
 from tests.process.cli import Console
 from tests.servers import Server
@@ -168,13 +168,7 @@ POINTS = (
 
 def test_an_adoption_killed_at_each_of_its_steps_ends_whole(php: str, opened: Opened, console: Console) -> None:
     for point in POINTS:
-        done = subprocess.run(
-            [sys.executable, "-c", KILLED, php, *map(str, point)],
-            env=console.environment,
-            capture_output=True,
-            check=False,
-            timeout=120,
-        )
+        done = warm.run([sys.executable, "-c", KILLED, php, *map(str, point)], env=console.environment, timeout=120)
         assert done.returncode == -signal.SIGKILL, (point, done.stderr)
     store = opened(php)
     adopted(store)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests import warm
 from tests.moving.conftest import fill
 from tests.process.cli import Console, wait_until
 
@@ -59,13 +60,7 @@ def test_a_move_killed_at_each_of_its_steps_ends_whole(
     url = empty_database(kind, "killed")
 
     for point in POINTS:
-        done = subprocess.run(
-            [sys.executable, "-c", KILLED, *map(str, point), url],
-            env=console.environment,
-            capture_output=True,
-            check=False,
-            timeout=120,
-        )
+        done = warm.run([sys.executable, "-c", KILLED, *map(str, point), url], env=console.environment, timeout=120)
         assert done.returncode == -signal.SIGKILL, (point, done.stderr)
     again = json.loads(console.sure("db", "move", "--to", url, "--json"))
 

@@ -62,7 +62,7 @@ class Console:
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         """Start a command and leave it running, its output in pipes."""
-        process = subprocess.Popen(
+        process = warm.Fork(
             self.argv(*words),
             env=self.environment,
             stdin=subprocess.DEVNULL,

@@ -19,6 +19,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from tests import warm
 from tests.fault.disks import SmallDisk, small_disk
 from tests.process.cli import DEADLINE_SECONDS, Console, wait_until
 
@@ -175,14 +176,8 @@ KILLS = (
 def test_killed_anywhere_it_loses_nothing_and_goes_on_the_next_time(house: House, point: str) -> None:
     before = house.old_log_lines()
 
-    killed = subprocess.run(
-        [sys.executable, ROOT / "tests" / "process" / "killed_cleanup.py", point],
-        env=house.environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        timeout=DEADLINE_SECONDS,
-    )
+    program = str(ROOT / "tests" / "process" / "killed_cleanup.py")
+    killed = warm.run([sys.executable, program, point], env=house.environment, timeout=DEADLINE_SECONDS)
 
     assert killed.returncode == -9, killed.stderr
     assert set(NEWEST) <= set(house.runs())

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import warm
 from tests.process.cli import DEADLINE_SECONDS, Console, wait_until
 from tests.servers import MariaDb, PostgreSql, Server
 
@@ -196,14 +197,8 @@ def stop_all_soon(node: Node, *words: str) -> subprocess.CompletedProcess[bytes]
     """Call stop-all with less than ten seconds beyond the grace, before it becomes forcible."""
     soon = "from smart_cron import emergency\nemergency.BEYOND_GRACE_SECONDS = 0.2\n"
     program = f"{soon}from smart_cron.faces.cli.main import main\nmain()"
-    return subprocess.run(
-        [sys.executable, "-c", program, "stop-all", "--yes", *words],
-        env=node.environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        timeout=DEADLINE_SECONDS,
-    )
+    command = [sys.executable, "-c", program, "stop-all", "--yes", *words]
+    return warm.run(command, env=node.environment, timeout=DEADLINE_SECONDS)
 
 
 def run_stubborn(node: Node, place: Path, grace: str) -> dict[str, Any]:

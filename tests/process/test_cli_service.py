@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests import warm
 from tests.process.cli import DEADLINE_SECONDS, SRC
 
 pytestmark = [
@@ -38,7 +38,7 @@ def staged(tmp_path: Path, script: str) -> list[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SMART_CRON_")}
     done = subprocess.run(
         ["unshare", "--mount", "bash", "-c", STAGE, "stage", str(tmp_path), script],
-        env={**kept, "PYTHONPATH": str(SRC), "SC": f"{sys.executable} -m smart_cron", "LC_ALL": "C"},
+        env={**kept, "PYTHONPATH": str(SRC), "SC": warm.program(), "LC_ALL": "C"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests import warm
 from tests.process.cli import DEADLINE_SECONDS, SRC
 
 pytestmark = pytest.mark.slow
@@ -32,7 +32,7 @@ def _staged(tmp_path: Path, script: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SMART_CRON_")}
     return subprocess.run(
         ["unshare", "--mount", "bash", "-c", STAGE, "stage", str(etc), script],
-        env={**kept, "PYTHONPATH": str(SRC), "SC": f"{sys.executable} -m smart_cron"},
+        env={**kept, "PYTHONPATH": str(SRC), "SC": warm.program()},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
+from tests import warm
 from tests.web.conftest import House
 from tests.web.visitors import ROLES
 
@@ -93,9 +92,8 @@ class Everything:
 
 def everything_in(house: House) -> Everything:
     """Ask the product, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-c", LIST], env=house.environment, cwd=Path("/"), capture_output=True, check=True
-    )
+    done = warm.run([sys.executable, "-c", LIST], env=house.environment)
+    assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     return Everything(
         tuple(Place(*each) for each in found["pages"]),

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from tests import warm
 from tests.web.conftest import Answer, Dashboard, House
 
 MAKE = """
@@ -37,14 +36,14 @@ User.objects.filter(username=sys.argv[1]).update(task_groups=json.dumps(sys.argv
 
 def bind(house: House, name: str, *groups: str) -> None:
     """Let a user near these groups of tasks alone."""
-    subprocess.run([sys.executable, "-c", BIND, name, *groups], env=house.environment, cwd=Path("/"), check=True)
+    done = warm.run([sys.executable, "-c", BIND, name, *groups], env=house.environment, cwd="/")
+    assert done.returncode == 0, done.stderr
 
 
 def make_key(house: House, name: str, role: str) -> str:
     """Make a key of a user, as the settings page does."""
-    done = subprocess.run(
-        [sys.executable, "-c", MAKE, name, role], env=house.environment, cwd=Path("/"), capture_output=True, check=True
-    )
+    done = warm.run([sys.executable, "-c", MAKE, name, role], env=house.environment, cwd="/")
+    assert done.returncode == 0, done.stderr
     return done.stdout.decode().strip()
 
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from tests import warm
 from tests.web.conftest import Dashboard
 from tests.web.furniture import furnish, opened, running, visitor
-from tests.web.visitors import NARROW, WIDE, add_users, chromium, logged_in, watched
+from tests.web.visitors import NARROW, WIDE, add_users, chromium, let_in, logged_in, watched
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -68,10 +69,9 @@ for route in PAGES:
     if route.see is not None:
         print(route.name, '/' + route.path)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=furnished.house.environment, capture_output=True, text=True, check=True
-    )
-    routes = [line.split(" ", 1) for line in done.stdout.splitlines()]
+    done = warm.run([sys.executable, "-c", code], env=furnished.house.environment)
+    assert done.returncode == 0, done.stderr
+    routes = [line.split(" ", 1) for line in done.stdout.decode().splitlines()]
     return sorted(_filled(furnished, path) for name, path in routes if name not in NO_PAGE)
 
 
@@ -170,7 +170,7 @@ def test_a_slash_leads_to_the_search_of_the_page_and_letters_typed_there_stay_le
     furnished: Dashboard, browser: Browser
 ) -> None:
     with browser.new_context(viewport=WIDE) as context:  # type: ignore[arg-type]
-        page = logged_in(context, furnished, "viewer").go("/alerts")
+        page = let_in(context, furnished, "viewer").go("/alerts")
 
         page.keyboard.press("/")
         page.keyboard.type("g a?j")

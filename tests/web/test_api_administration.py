@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema_rs import validator_for
+from tests import warm
 from tests.process.cli import wait_until
 from tests.web.api_callers import Caller, bind, make_key
 from tests.web.conftest import Dashboard, housed, served
@@ -125,7 +124,8 @@ def test_a_session_changes_users_only_shortly_after_a_login(office: Dashboard) -
         return office.ask("/api/v1/users/viewer", "PATCH", body=body, headers=headers).status
 
     assert change() == 200
-    subprocess.run([sys.executable, "-c", STALE], env=office.house.environment, cwd=Path("/"), check=True)
+    done = warm.run([sys.executable, "-c", STALE], env=office.house.environment)
+    assert done.returncode == 0, done.stderr
     assert change() == 403
     assert visitor.get("/api/v1/users").status == 200
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
+from tests import warm
 from tests.web.api_callers import Caller, make_key
 from tests.web.conftest import Dashboard
 from tests.web.visitors import ROLES, add_users
@@ -44,9 +43,8 @@ print(json.dumps(found))
 
 @pytest.fixture(scope="module")
 def listed(dashboard: Dashboard) -> list[tuple[str, str, str]]:
-    done = subprocess.run(
-        [sys.executable, "-c", LIST], env=dashboard.house.environment, cwd=Path("/"), capture_output=True, check=True
-    )
+    done = warm.run([sys.executable, "-c", LIST], env=dashboard.house.environment)
+    assert done.returncode == 0, done.stderr
     return [(method, path, role) for method, path, role in json.loads(done.stdout)]
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from tests import warm
 from tests.web.conftest import House, housed
 
 pytestmark = pytest.mark.slow
@@ -32,9 +31,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
 
 
 def run(house: House, code: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", BEGIN + code], env=house.environment, cwd=Path("/"), capture_output=True, check=False
-    )
+    done = warm.run([sys.executable, "-c", BEGIN + code], env=house.environment, cwd="/")
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode().strip()
 

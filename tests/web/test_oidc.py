@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from tests import warm
 from tests.web.conftest import Answer, Dashboard, House, housed, served
 from tests.web.oidc_provider import CLIENT, SECRET, Provider, provider
 from tests.web.visitors import Visitor, add_users, chromium, watched
@@ -343,7 +343,8 @@ for row in UserSession.objects.filter(user__username=sys.argv[1]):
 
 def grow_stale(serving: Dashboard, name: str) -> None:
     """Let the logins of a user be an hour old."""
-    subprocess.run([sys.executable, "-c", STALE, name], env=serving.house.environment, cwd=Path("/"), check=True)
+    done = warm.run([sys.executable, "-c", STALE, name], env=serving.house.environment)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_key_that_the_provider_has_renewed_is_asked_for(there: Provider) -> None:

@@ -17,8 +17,18 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HERE = Path(__file__).parent
-# What takes longest, in this order.
-LONG = ("benchmarks", "fault", "process", "moving", "engine", "docs", "web", "conformance")
+# What takes longest, in this order: folders, and a file that takes minutes by itself.
+LONG = (
+    "benchmarks",
+    "web/test_accessibility.py",
+    "fault",
+    "process",
+    "moving",
+    "engine",
+    "docs",
+    "web",
+    "conformance",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,5 +37,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _place(item: pytest.Item) -> int:
-    folder = item.path.relative_to(HERE).parts[0]
-    return LONG.index(folder) if folder in LONG else len(LONG)
+    path = item.path.relative_to(HERE)
+    names = {str(path), path.parts[0]}
+    return next((place for place, name in enumerate(LONG) if name in names), len(LONG))

@@ -34,6 +34,21 @@ TABLES = (
 CONFIG_TABLES = TABLES[:2]
 # Where the audit log ends stands in a table of its own: they are restored together or not at all.
 AUDIT = TABLES[6:8]
+# Who may log in: users, API keys, logins elsewhere, what was asked for once, mail addresses and second factors. These
+# tables are there once something listened here, and are made by migrations of their own (LOGIN_APPS). In the order of
+# their references: what a row names stands in a table before its own. Sessions are none of them: a login does not
+# outlive a restore.
+ACCOUNTS = (
+    "smart_cron_users",
+    "smart_cron_api_keys",
+    "smart_cron_identities",
+    "smart_cron_once_keys",
+    "account_emailaddress",
+    "account_emailconfirmation",
+    "mfa_authenticator",
+)
+USERS = ACCOUNTS[0]
+LOGIN_APPS = ("smart_cron_people", "account", "mfa")
 # What says which version made the tables; it may be shared with other programs, so only our rows of it are ours.
 VERSIONS = "django_migrations"
 LATEST = "latest.sql.gz"
@@ -50,7 +65,7 @@ class BackupKind(StrEnum):
     @property
     def tables(self) -> tuple[str, ...]:
         """The tables that one of this kind holds."""
-        return TABLES if self is BackupKind.FULL else CONFIG_TABLES
+        return (*TABLES, *ACCOUNTS) if self is BackupKind.FULL else CONFIG_TABLES
 
 
 class BackupReason(StrEnum):
@@ -107,13 +122,20 @@ class Dumped:
 class Contents:
     """What a file was found to hold: rows of our tables, the migrations that made them, and what is not ours.
 
-    `comparable` are tables whose rows are written as the dump of a restored copy would write them.
+    `comparable` are tables whose rows are written as the dump of a restored copy would write them; `passed_over` those
+    that were read and not restored.
     """
 
     tables: Mapping[str, TableSum]
     migrations: tuple[str, ...]
     foreign: tuple[str, ...] = ()
     comparable: frozenset[str] = frozenset()
+    passed_over: frozenset[str] = frozenset()
+
+    @property
+    def holds_accounts(self) -> bool:
+        """Whether somebody may log in by what it holds."""
+        return USERS in self.tables and self.tables[USERS].rows > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from smart_cron.home import make_file_of
 from smart_cron.moving.safety import Situation, hold_starts, note_end, require_quiet
 from smart_cron.store.gateway import open_store
 from smart_cron.store.moving import arrival, counters
+from smart_cron.store.moving.accounts import Accounts, refuse_known
 from smart_cron.store.moving.copying import TableCopy
 from smart_cron.store.moving.shape import Table
 
@@ -59,6 +60,7 @@ class Move:
         self._house, self._url, self._actor = house, url, actor
         self._on_invalid, self._tell = on_invalid, tell
         self._invalids = Invalids()
+        self._accounts = Accounts(house.store.session)
 
     def look(self) -> Moved:
         """Read the old database and say what would be moved; change nothing. Raises as `run` does."""
@@ -67,9 +69,10 @@ class Move:
         target = self._open()
         if target is not None:
             arrival.refuse_occupied(target)
+            refuse_known(target)
         into = target or self._house.store.session
         copies = [self._copy(table, into) for table in arrival.moved_tables()]
-        tables = [copy.look() for copy in copies]
+        tables = [copy.look() for copy in copies] + self._accounts.look()
         for copy in copies:
             self._note(copy)
         return self._moved(tables, situation)
@@ -95,9 +98,11 @@ class Move:
             note_end(self._house, shown_url=shown, token=token)
             return self._moved([], situation, was_done=True)
         arrival.prepare(target, token, actor=self._actor)
+        self._accounts.prepare(target)
         tables = self._copy_all(target)
         require_quiet(self._house)
-        missing = self._complete(target, token, tables)
+        missing, accounts = self._complete(target, token, tables)
+        tables += accounts
         note_end(self._house, shown_url=shown, token=token)
         return self._moved(tables, situation, missing=missing)
 
@@ -127,7 +132,9 @@ class Move:
         moved = tables[changed[0]]
         raise ChecksumError(moved.table, here=moved.rows, there=moved.rows)
 
-    def _complete(self, target: Session, token: str, tables: Sequence[TableMoved]) -> list[str]:
+    def _complete(
+        self, target: Session, token: str, tables: Sequence[TableMoved]
+    ) -> tuple[list[str], list[TableMoved]]:
         source = self._house.store.session
         for table in (*arrival.moved_tables(), arrival.holds_table()):
             counters.count_on_from(target, table, counters.last_given(source, table))
@@ -137,7 +144,7 @@ class Move:
             "rows": sum(table.rows for table in tables),
             "invalid": self._invalids.count,
         }
-        return arrival.complete(target, source, token, actor=self._actor, told=told)
+        return arrival.complete(target, source, token, accounts=self._accounts, actor=self._actor, told=told)
 
     def _copy(self, table: Table, target: Session) -> TableCopy:
         return TableCopy(table, self._house.store.session, target, on_invalid=self._on_invalid, tell=self._tell)

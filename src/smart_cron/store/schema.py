@@ -9,6 +9,7 @@ from django.apps import apps
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
+from smart_cron.core.backup import LOGIN_APPS, USERS
 from smart_cron.core.errors import SchemaError
 from smart_cron.store import derived
 from smart_cron.store.adoption import php_system
@@ -158,6 +159,16 @@ def make_tables(session: Session, migrations: Sequence[str]) -> None:
     """Make the tables as they were after these migrations (all, where none are named), without views and routines."""
     last = max(migrations or known_migrations())
     MigrationExecutor(session.connection).migrate([(APP, last)])
+
+
+def migrations_of(session: Session, tables: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the migrations that made these tables, by application and name: those of accounts are of their own."""
+    if "django_migrations" not in _tables(session):
+        return []
+    rows = session.rows("SELECT app, name FROM django_migrations ORDER BY id")
+    found = [(str(app), str(name)) for app, name in rows]
+    apps_of = (APP, *LOGIN_APPS) if USERS in tables else (APP,)
+    return [each for app in apps_of for each in found if each[0] == app]
 
 
 def applied_migrations(session: Session) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from smart_cron.core.backup import Backup, Contents, Drill, Dumped, TableSum
+from smart_cron.core.roll import Roll
 
 
 class LineSource(Protocol):
@@ -21,8 +22,11 @@ class LineSource(Protocol):
 class Scratch(Protocol):
     """A place beside the live tables into which one dump is restored; it is gone with its context."""
 
-    def load(self, source: LineSource) -> Contents:
-        """Restore a dump here. Raise RefusedBackupError for one that is damaged, foreign, hostile or too new."""
+    def load(self, source: LineSource, *, taking: Collection[str] | None = None) -> Contents:
+        """Restore a dump here: its rows of these tables alone, where they are named.
+
+        Raise RefusedBackupError for one that is damaged, foreign, hostile or too new.
+        """
 
     def sums(self, tables: Sequence[str]) -> dict[str, TableSum]:
         """Return the sums of what stands here now, as `load` returns those of the dump."""
@@ -33,9 +37,16 @@ class Scratch(Protocol):
     def drill(self, now: datetime) -> Drill:
         """Open a scheduler on it that can only read, and ask for its due tasks."""
 
-    def take_place(self, tables: Sequence[str], *, actor: str, name: str) -> list[str]:
+    def rolls(self) -> tuple[Roll, Roll]:
+        """Return who may log in by the live tables, and who by these."""
+
+    def take_place(
+        self, tables: Sequence[str], *, actor: str, name: str, accounts: Sequence[str] | None = None
+    ) -> list[str]:
         """Put these tables in the place of the live ones, all of them or none, with an audit row that says so.
 
+        *accounts* is what changes by it for those who may log in; None leaves the accounts that are there. With other
+        accounts every session ends.
         Return a sentence for each thing of ours that this account cannot make anew around them.
         """
 
@@ -52,6 +63,12 @@ class BackupSource(Protocol):
 
         What has to lie on disk meanwhile lies in *folder*.
         """
+
+    def has_accounts(self) -> bool:
+        """Whether anybody is known here who may log in, or might."""
+
+    def make_account_tables(self) -> None:
+        """Bring the tables of accounts up to date. Raise RefusedBackupError where this process knows none."""
 
     def look(self, source: LineSource) -> Contents:
         """Read a dump to its end and restore nothing. Raise as `Scratch.load` does."""

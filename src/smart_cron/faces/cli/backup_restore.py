@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from smart_cron.core.backup import CONFIG_TABLES, TABLES
+from smart_cron.faces.cli.account_words import accounts_document, accounts_done, accounts_planned
 from smart_cron.faces.cli.backup_words import document, progress
 from smart_cron.faces.cli.documents import print_json
 from smart_cron.faces.cli.errors import complain
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
 @click.argument("backup")
 @click.option("--table", "tables", multiple=True, metavar="TABLE", help="Restore this table alone; may be repeated.")
 @click.option("--config-only", is_flag=True, help="Restore only what people define; runs and figures stay.")
+@click.option(
+    "--with-accounts/--without-accounts",
+    "accounts",
+    default=None,
+    help="Bring users and API keys back, too, or leave those that are here; without either they come back where nobody"
+    " may log in.",
+)
 @click.option("--no-backup", is_flag=True, help="Do not save what is there now.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @dry_run_option
@@ -36,6 +44,7 @@ def restore(
     backup: str,
     tables: tuple[str, ...],
     config_only: bool,
+    accounts: bool | None,
     no_backup: bool,
     yes: bool,
     dry_run: bool,
@@ -46,6 +55,9 @@ def restore(
     BACKUP is a name in the folder, latest.sql.gz, or a path. What is there is saved first, starts are held, and the
     backup is proven beside the live tables before it takes their place, all at once. Running tasks go on. Afterwards
     the time since the backup is settled, and nothing of it starts.
+
+    Who may log in stays as it is, so that nobody comes back who was locked out since: --with-accounts says whom that
+    would be, and brings them back.
     """
     from smart_cron.services.backup.restoring import plan_restore
     from smart_cron.services.backup.restoring import restore as put_in_place
@@ -54,16 +66,17 @@ def restore(
     wanted = _wanted(tables, config_only=config_only)
     if not (yes or dry_run or sys.stdin.isatty()):
         raise click.UsageError("There is no terminal to ask at: give --yes, or --dry-run to look only.")
-    with session.house(check_schema=False) as house:
+    with session.house(check_schema=False, knows_logins=True) as house:
         is_empty = house_to_restore_into(house, dry_run=dry_run)
         keeper = keeper_of(house)
         progress("Looking the backup through")
-        plan = plan_restore(keeper, keeper.find(backup), tables=wanted)
+        plan = plan_restore(keeper, keeper.find(backup), tables=wanted, accounts=accounts)
         if not as_json or not yes:
             _say_what_is_replaced(plan, quiet=as_json, dry_run=dry_run)
         if dry_run:
             if as_json:
-                print_json({"backup": document(plan.backup), "tables": list(plan.tables)})
+                told = accounts_document(plan, plan.changes)
+                print_json({"backup": document(plan.backup), "tables": list(plan.tables), "accounts": told})
             return
         if not yes:
             click.confirm("Put it in their place?", abort=True, err=as_json)
@@ -93,6 +106,8 @@ def _say_what_is_replaced(plan: Plan, *, quiet: bool, dry_run: bool) -> None:
     for name in plan.tables:
         rows = counted(plan.contents.tables[name].rows if name in plan.contents.tables else 0, "row")
         click.echo(f"  {name}: {rows}", err=quiet)
+    for sentence in accounts_planned(plan):
+        click.echo(sentence, err=quiet)
     if plan.contents.foreign:
         named = printable(", ".join(plan.contents.foreign), limit=500)
         click.echo(f"Passed over, since it is not ours: {named}", err=quiet)
@@ -120,6 +135,7 @@ def _say_what_was_done(plan: Plan, done: Restored, settled: str, *, as_json: boo
             {
                 "backup": document(plan.backup),
                 "tables": list(plan.tables),
+                "accounts": accounts_document(plan, done.changes),
                 "saved": None if done.saved is None else document(done.saved),
                 "migrations": list(done.migrated),
                 "settled": settled,
@@ -130,6 +146,8 @@ def _say_what_was_done(plan: Plan, done: Restored, settled: str, *, as_json: boo
             click.echo(f"What was there is in {done.saved.path}.")
         for name in done.migrated:
             click.echo(f"brought forward by {name}")
+        for sentence in accounts_done(done):
+            click.echo(sentence)
         click.echo(f"{printable(plan.backup.name)} is in its place. {settled}")
     for sentence in done.left_out:
         complain(sentence)

@@ -32,7 +32,7 @@ def verify(
 
     if every and backups:
         raise click.UsageError("--all and names of backups exclude each other.")
-    with session.house() as house:
+    with session.house(knows_logins=True) as house:
         keeper = keeper_of(house)
         chosen = keeper.backups() if every else [keeper.find(name) for name in backups or (LATEST,)]
         if dry_run:

@@ -66,6 +66,7 @@ def move(
 
     Stop the masters first; running tasks go on. Nothing starts on the old database any more, for good. Numbers and
     instants stay as they are, both sides are compared, and a call that was cut short goes on when it is called again.
+    Users, second factors and API keys move too; whoever is logged in logs in again.
     """
     if force and not undo:
         raise click.UsageError("--force belongs to --undo.")
@@ -76,7 +77,7 @@ def move(
     started = monotonic()
     from smart_cron.moving import Move, switch_settings
 
-    with session.house() as house, _progress(quiet=as_json) as tell:
+    with session.house(knows_logins=True) as house, _progress(quiet=as_json) as tell:
         deed = Move(house, wanted, actor=session.actor, on_invalid=OnInvalid(on_invalid), tell=tell)
         moved = deed.look() if dry_run else deed.run()
         config = house.config

@@ -56,7 +56,7 @@ def recover(session: Session, /, *, backup: str | None, yes: bool, dry_run: bool
     """
     if not (yes or dry_run or sys.stdin.isatty()):
         raise click.UsageError("There is no terminal to ask at: give --yes, or --dry-run to look only.")
-    with session.house(check_schema=backup is None) as house:
+    with session.house(check_schema=backup is None, knows_logins=backup is not None) as house:
         steps = chain(_backup(house, session.actor, backup, dry_run=dry_run), _steps(house, session.actor))
         taken = [_take(step, yes=yes, dry_run=dry_run, quiet=as_json) for step in steps]
     if as_json:
@@ -96,6 +96,7 @@ def _steps(house: House, actor: str) -> Iterator[Step]:
 def _backup(house: House, actor: str, name: str | None, *, dry_run: bool) -> Iterator[Step]:
     if name is None:
         return
+    from smart_cron.faces.cli.account_words import accounts_done, accounts_planned
     from smart_cron.services.backup.restoring import plan_restore, restore
     from smart_cron.wiring.backups import house_to_restore_into, keeper_of
 
@@ -107,9 +108,10 @@ def _backup(house: House, actor: str, name: str | None, *, dry_run: bool) -> Ite
     def put_in_place() -> str:
         done = restore(keeper, house.store.holds, plan, actor=actor, save=not is_empty)
         saved = f" What was there is in {done.saved.path}." if done.saved is not None else ""
-        return " ".join([f"{plan.backup.name} is in its place.{saved}", *done.left_out])
+        return " ".join([f"{plan.backup.name} is in its place.{saved}", *accounts_done(done), *done.left_out])
 
     found = f"{plan.backup.name} holds {counted(rows, 'row')} in {counted(len(plan.tables), 'table')} of ours."
+    found = " ".join([found, *accounts_planned(plan)])
     yield Step(name="Backup", found=found, offer="save what is there, and put this in its place", deed=put_in_place)
 
 

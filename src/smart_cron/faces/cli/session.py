@@ -68,11 +68,18 @@ class Session:
         return self._load_config()
 
     @contextmanager
-    def house(self, **options: bool) -> Iterator[House]:
-        """Open settings, database and log for the length of a command; options as for `wiring.open_house`."""
+    def house(self, *, knows_logins: bool = False, **options: bool) -> Iterator[House]:
+        """Open settings, database and log for the length of a command; options as for `wiring.open_house`.
+
+        *knows_logins*: with the tables of those who may log in, which takes half a second that no other command should.
+        """
         if self._server is not None:
             yield self._remote(*self._server)
             return
+        if knows_logins:
+            from smart_cron.faces.web.settings import know_logins
+
+            know_logins(self.config())
         house = self._open_house(**options)
         if sys.stderr.isatty():
             house.store.session.tell_waiting(lambda: _tell_waiting(house))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from typing import Any
 
 from smart_cron.config import Config
@@ -10,6 +11,7 @@ from smart_cron.faces.web.django_apps import APPS, application_settings
 from smart_cron.faces.web.gate import MOST_BODY_BYTES
 from smart_cron.faces.web.keys import own_key
 from smart_cron.store.gateway import Store, open_store
+from smart_cron.store.setup import configure
 
 # A client waits for us as we wait for the database: never as long as a task's result may take to be written.
 DATABASE_SECONDS = 5.0
@@ -23,7 +25,16 @@ def open_web_store(config: Config, *, host: str = "", is_secure: bool = False) -
     return open_store(config.database_url, timeout_seconds=timeout, **settings)
 
 
-def django_settings(config: Config, *, host: str, is_secure: bool = False) -> dict[str, Any]:
+def know_logins(config: Config) -> None:
+    """Let a command that serves nothing know the tables of accounts; call it before the store is opened.
+
+    It signs nothing, so its secret is anything, and none is made for the home.
+    """
+    settings = django_settings(config, host="", key=secrets.token_urlsafe())
+    configure(config.database_url, timeout_seconds=config.database.timeout_seconds, **settings)
+
+
+def django_settings(config: Config, *, host: str, is_secure: bool = False, key: str = "") -> dict[str, Any]:
     """Return what Django is to know. The secret is this installation's own, made at the first start."""
     # Without a configuration Django's loggers would print every 404 to standard error.
     for name in ("django", "uvicorn"):
@@ -31,7 +42,7 @@ def django_settings(config: Config, *, host: str, is_secure: bool = False) -> di
         logging.getLogger(name).propagate = False
     return {
         "DEBUG": False,
-        "SECRET_KEY": own_key(config.state_dir / "web.key"),
+        "SECRET_KEY": key or own_key(config.state_dir / "web.key"),
         "ALLOWED_HOSTS": allowed_hosts(config, host=host),
         "ROOT_URLCONF": "smart_cron.faces.web.urls",
         "apps": APPS,

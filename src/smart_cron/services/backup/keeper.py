@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
@@ -158,6 +158,8 @@ class Keeper:
     def _restored_for_trial(self, backup: Backup, *, drill: bool) -> tuple[Contents, Drill | None]:
         with self.source.scratch(self.folder.path) as scratch:
             contents = self.load(backup, scratch)
+            if contents.passed_over:
+                raise UnverifiableError("there are no tables of users here to restore those in it into.")
             if not drill:
                 return contents, None
             scratch.bring_forward()
@@ -170,15 +172,19 @@ class Keeper:
             )
             return contents, done
 
-    def load(self, backup: Backup, scratch: Scratch) -> Contents:
-        """Restore a backup into *scratch* and compare what came of it. Raise RefusedBackupError where that differs."""
+    def load(self, backup: Backup, scratch: Scratch, *, taking: Collection[str] | None = None) -> Contents:
+        """Restore a backup into *scratch* and compare what came of it. Raise RefusedBackupError where that differs.
+
+        *taking* are the tables whose rows are wanted there; all, where none are named.
+        """
         with self.opened(backup) as text:
-            contents = scratch.load(text)
+            contents = scratch.load(text, taking=taking)
         _require_same(backup.tables, contents.tables, "in the file and in what it was made from")
         comparable = {name: each for name, each in contents.tables.items() if name in contents.comparable}
-        restored = scratch.sums(list(contents.tables))
+        taken = {name: each for name, each in contents.tables.items() if name not in contents.passed_over}
+        restored = scratch.sums(list(taken))
         _require_same(comparable, {name: restored[name] for name in comparable}, "in the file and once restored")
-        counts = {name: each.rows for name, each in contents.tables.items()}
+        counts = {name: each.rows for name, each in taken.items()}
         _require_counts(counts, {name: each.rows for name, each in restored.items()})
         return contents
 

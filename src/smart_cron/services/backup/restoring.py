@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from smart_cron.core.backup import (
+    ACCOUNTS,
     AUDIT,
     TABLES,
     Backup,
@@ -18,6 +19,7 @@ from smart_cron.core.backup import (
 from smart_cron.core.errors import SmartCronError
 from smart_cron.core.node import HoldKind
 from smart_cron.core.ports import HoldStore
+from smart_cron.core.roll import changes
 from smart_cron.services.backup.keeper import Keeper
 
 # With these comes a past of runs and slots that is not the present one: it has to be settled before anything starts.
@@ -26,11 +28,20 @@ PAST = frozenset({"smart_cron_executions", "smart_cron_nodes", "smart_cron_skipp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a restore would do: the tables that it replaces, with the rows that the backup has of each."""
+    """What a restore would do: the tables that it replaces, with the rows that the backup has of each.
+
+    `changes` is what becomes of those who may log in, a sentence each; None where they stay as they are.
+    """
 
     backup: Backup
     tables: tuple[str, ...]
     contents: Contents
+    changes: tuple[str, ...] | None = None
+
+    @property
+    def takes_accounts(self) -> bool:
+        """Whether who may log in comes from the backup, too."""
+        return self.changes is not None
 
     @property
     def brings_past(self) -> bool:
@@ -40,17 +51,24 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What became of it: the backup taken before, migrations applied to the old rows, and what could not be made."""
+    """What became of it: the backup taken before, migrations applied to the old rows, and what could not be made.
+
+    `changes` is what became of those who may log in; None where they stayed.
+    """
 
     saved: Backup | None
     migrated: Sequence[str] = ()
     left_out: Sequence[str] = ()
+    changes: Sequence[str] | None = None
 
 
-def plan_restore(keeper: Keeper, backup: Backup, *, tables: Sequence[str] = ()) -> Plan:
+def plan_restore(keeper: Keeper, backup: Backup, *, tables: Sequence[str] = (), accounts: bool | None = None) -> Plan:
     """Look a backup through, restoring nothing; *tables* are those that are wanted, all where none are named.
 
-    Raise RefusedBackupError for a file that is damaged, foreign, hostile, too new, or without a wanted table.
+    *accounts* says whether who may log in comes from it, too. Where it does not say, they do with a whole backup that
+    meets a database in which nobody may: else a restore would let in whom somebody has locked out since.
+
+    Raise RefusedBackupError for a file that is damaged, foreign, hostile, too new, or without what is wanted.
     """
     with keeper.opened(backup) as text:
         contents = keeper.source.look(text)
@@ -62,7 +80,26 @@ def plan_restore(keeper: Keeper, backup: Backup, *, tables: Sequence[str] = ()) 
             remedy="'smart-cron backup restore --dry-run' says what it holds.",
         )
     together = (*wanted, *AUDIT) if not set(AUDIT).isdisjoint(wanted) else wanted
-    return Plan(backup=backup, tables=tuple(dict.fromkeys(together)), contents=contents)
+    takes = _takes_accounts(keeper, backup, contents, accounts=accounts, is_whole=not tables)
+    told = _changes(keeper, backup) if takes else None
+    return Plan(backup=backup, tables=tuple(dict.fromkeys(together)), contents=contents, changes=told)
+
+
+def _takes_accounts(
+    keeper: Keeper, backup: Backup, contents: Contents, *, accounts: bool | None, is_whole: bool
+) -> bool:
+    if accounts and not contents.holds_accounts:
+        raise RefusedBackupError(f"{backup.name} holds nobody who may log in.", remedy="Leave --with-accounts out.")
+    if accounts is None:
+        return is_whole and contents.holds_accounts and not keeper.source.has_accounts()
+    return accounts
+
+
+def _changes(keeper: Keeper, backup: Backup) -> tuple[str, ...]:
+    """Restore who may log in, and no more, into a scratch place, and compare."""
+    with keeper.source.scratch(keeper.folder.path) as scratch:
+        keeper.load(backup, scratch, taking=ACCOUNTS)
+        return tuple(changes(*scratch.rolls()))
 
 
 def restore(keeper: Keeper, holds: HoldStore, plan: Plan, *, actor: str, save: bool = True) -> Restored:
@@ -75,7 +112,9 @@ def restore(keeper: Keeper, holds: HoldStore, plan: Plan, *, actor: str, save: b
     try:
         with keeper.folder.alone():
             saved = _saved(keeper) if save else None
-            migrated, left_out = _put_in_place(keeper, plan, actor)
+            if plan.takes_accounts:
+                keeper.source.make_account_tables()
+            done = _put_in_place(keeper, plan, actor)
             for backup in keeper.backups():
                 keeper.book.enter(backup)
     except BaseException:
@@ -83,7 +122,7 @@ def restore(keeper: Keeper, holds: HoldStore, plan: Plan, *, actor: str, save: b
         raise
     if not plan.brings_past:
         _release(holds, actor, ours=ours)
-    return Restored(saved=saved, migrated=migrated, left_out=left_out)
+    return replace(done, saved=saved)
 
 
 def _release(holds: HoldStore, actor: str, *, ours: bool) -> None:
@@ -101,9 +140,11 @@ def _saved(keeper: Keeper) -> Backup:
     return saved
 
 
-def _put_in_place(keeper: Keeper, plan: Plan, actor: str) -> tuple[Sequence[str], Sequence[str]]:
+def _put_in_place(keeper: Keeper, plan: Plan, actor: str) -> Restored:
     with keeper.source.scratch(keeper.folder.path) as scratch:
-        keeper.load(plan.backup, scratch)
+        keeper.load(plan.backup, scratch, taking=None if plan.takes_accounts else TABLES)
         migrated = scratch.bring_forward()
-        left_out = scratch.take_place(plan.tables, actor=actor, name=plan.backup.name)
-    return migrated, left_out
+        # Asked anew: somebody may have been locked out since the plan was made.
+        told = changes(*scratch.rolls()) if plan.takes_accounts else None
+        left_out = scratch.take_place(plan.tables, actor=actor, name=plan.backup.name, accounts=told)
+    return Restored(saved=None, migrated=migrated, left_out=left_out, changes=told)

@@ -11,7 +11,7 @@ from typing import Any
 from smart_cron.core.backup import Dumped
 from smart_cron.core.errors import DatabaseError
 from smart_cron.store.backups import heads, tools
-from smart_cron.store.schema import applied_migrations
+from smart_cron.store.schema import applied_migrations, migrations_of
 from smart_cron.store.session import Session
 
 _PROGRAMS = ("mariadb-dump", "mysqldump")
@@ -38,7 +38,7 @@ def dump(
     migrations = applied_migrations(session)
     found = session.row("SELECT VERSION()")
     command = [*_programs_of(session), *_views(session)]
-    head = heads.head("mysql", migrations, now=session.now())
+    head = heads.head("mysql", migrations_of(session, tables), now=session.now())
     run_tool(session, [*tables, *command], _behind_the_sandbox(write, head), stall_seconds=stall_seconds)
     return Dumped(server=str(found[0]) if found else "", migrations=tuple(migrations))
 

@@ -9,7 +9,7 @@ from typing import Any
 from smart_cron.core.backup import Dumped, TableSum
 from smart_cron.store.backups import heads, tools
 from smart_cron.store.backups.events import Sums
-from smart_cron.store.schema import applied_migrations
+from smart_cron.store.schema import applied_migrations, migrations_of
 from smart_cron.store.session import Session
 
 _PACKAGE = "postgresql-client"
@@ -31,7 +31,7 @@ def dump(
         snapshot = session.row("SELECT pg_export_snapshot()")
         assert snapshot is not None
         migrations = applied_migrations(session)
-        write(heads.head("postgresql", migrations, now=session.now(), schema=f'"{schema}"'))
+        write(heads.head("postgresql", migrations_of(session, tables), now=session.now(), schema=f'"{schema}"'))
         names = [f'--table="{schema}".{name}' for name in (*tables, *_views(session))]
         _run(session, [f"--snapshot={snapshot[0]}", *names], write, stall_seconds)
         sums = sums_of(session, tables)
@@ -50,7 +50,7 @@ def sums_of(session: Session, tables: Sequence[str]) -> dict[str, TableSum]:
     sums = Sums()
     for table in tables:
         sums.meet(table)
-        columns = ", ".join(name for name, is_computed in columns_of(session, table).items() if not is_computed)
+        columns = ", ".join(f'"{name}"' for name, is_computed in columns_of(session, table).items() if not is_computed)
         _add_up(session, f"COPY (SELECT {columns} FROM {table}) TO STDOUT", sums, table)
     return sums.tables()
 

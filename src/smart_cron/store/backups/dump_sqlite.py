@@ -16,7 +16,7 @@ from typing import Any
 from smart_cron.core.backup import Dumped, RefusedBackupError, TableSum
 from smart_cron.store.backups import heads
 from smart_cron.store.backups.events import Sums
-from smart_cron.store.schema import applied_migrations
+from smart_cron.store.schema import applied_migrations, migrations_of
 from smart_cron.store.session import Session
 
 # Rows of one INSERT, at most; and bytes after which a statement ends.
@@ -32,7 +32,7 @@ def dump(
     migrations, now = applied_migrations(session), session.now()
     with _copied(session, folder) as copy:
         write(b"PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n")
-        write(heads.head("sqlite", migrations, now=now))
+        write(heads.head("sqlite", migrations_of(session, tables), now=now))
         sums = Sums()
         for table in tables:
             _write_table(copy, table, write, sums)

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
-from smart_cron.core.backup import TABLES, VERSIONS, RefusedBackupError, TableSum
+from smart_cron.core.backup import ACCOUNTS, LOGIN_APPS, TABLES, VERSIONS, RefusedBackupError, TableSum
 from smart_cron.core.ports.backups import LineSource
 
 # One line or statement; a row is a few kilobytes, and the largest text of ours has 16 MB, escaped.
 LONGEST_BYTES = 64 * 1024 * 1024
-OURS = frozenset(TABLES)
+OURS = frozenset((*TABLES, *ACCOUNTS))
+# Whose migrations the head of a dump of ours names.
+APPS = "|".join(("smart_cron", *LOGIN_APPS)).encode()
 # Of what is not ours so much is named: a file may hold millions of names, or very long ones.
 MOST_NAMED, LONGEST_NAME = 1_000, 100
 _MASK = (1 << 128) - 1

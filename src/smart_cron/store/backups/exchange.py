@@ -6,10 +6,13 @@ from collections.abc import Sequence
 
 from smart_cron.store import derived
 from smart_cron.store.audit import Audit
+from smart_cron.store.backups.accounts import exchange_accounts
 from smart_cron.store.definitions import COLUMNS as DEFINED
 from smart_cron.store.session import Session
 
 _TASKS, _HOLDS, _RUNS = "smart_cron_tasks_config", "smart_cron_holds", "smart_cron_executions"
+# Of what changes for people, so much stands in the audit row.
+MOST_TOLD = 200
 # A task that is not there now comes back as a new one: nothing of its past may start.
 _AS_NEW = (
     "is_running = 0, running_execution_id = NULL, next_run_at = NULL, planned_pattern = NULL, planned_zone = NULL,"
@@ -55,7 +58,14 @@ def _figures() -> list[str]:
 
 
 def exchange_by_rows(
-    live: Session, scratch: str, here: str, tables: Sequence[str], *, actor: str, name: str
+    live: Session,
+    scratch: str,
+    here: str,
+    tables: Sequence[str],
+    *,
+    actor: str,
+    name: str,
+    accounts: Sequence[str] | None = None,
 ) -> list[str]:
     """Put the rows in the place of the live ones in one transaction, which keeps all that hangs on the live tables.
 
@@ -66,8 +76,10 @@ def exchange_by_rows(
         derived.drop(live)
         for table in tables:
             _exchange(live, scratch, here, table)
+        if accounts is not None:
+            exchange_accounts(live, scratch, here)
         left_out = derived.create(live)
-        note(live, tables, actor=actor, name=name)
+        note(live, tables, actor=actor, name=name, accounts=accounts)
     return left_out
 
 
@@ -91,6 +103,7 @@ def stored_columns(live: Session, table: str) -> list[str]:
     return [row[0] for row in rows]
 
 
-def note(live: Session, tables: Sequence[str], *, actor: str, name: str) -> None:
+def note(live: Session, tables: Sequence[str], *, actor: str, name: str, accounts: Sequence[str] | None = None) -> None:
     """Write the audit row; the audit log itself may have come from the backup a moment ago."""
-    Audit(live).note("restore", actor=actor, entity=("backup", 0, name), new={"tables": ", ".join(tables)})
+    told = {"tables": ", ".join(tables), **({} if accounts is None else {"accounts": list(accounts[:MOST_TOLD])})}
+    Audit(live).note("restore", actor=actor, entity=("backup", 0, name), new=told)

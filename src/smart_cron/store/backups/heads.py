@@ -18,18 +18,21 @@ _COLUMNS = {
 }
 
 
-def head(dialect: str, migrations: Sequence[str], *, now: datetime, schema: str = "") -> bytes:
-    """Return the statements."""
+def head(dialect: str, migrations: Sequence[tuple[str, str]], *, now: datetime, schema: str = "") -> bytes:
+    """Return the statements; *migrations* are applications and names."""
     quote = {"sqlite": '"', "mysql": "`", "postgresql": ""}[dialect]
     table = f"{schema and schema + '.'}{quote}django_migrations{quote}"
     app, name, applied = (f"{quote}{column}{quote}" for column in ("app", "name", "applied"))
     at = now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S" + ("+00" if dialect == "postgresql" else ""))
     names = "".join(
-        f"INSERT INTO {table} ({app}, {name}, {applied}) VALUES ('smart_cron', '{each}', '{at}');\n"
-        for each in migrations
+        f"INSERT INTO {table} ({app}, {name}, {applied}) VALUES ('{each}', '{label}', '{at}');\n"
+        for each, label in migrations
+    )
+    forget = "".join(
+        f"DELETE FROM {table} WHERE {app} = '{each}';\n" for each in dict.fromkeys(each for each, _ in migrations)
     )
     return (
         f"-- A backup by Smart Cron: restore it with the client of the database, or with 'smart-cron backup restore'.\n"
         f"CREATE TABLE IF NOT EXISTS {table} {_COLUMNS[dialect]};\n"
-        f"DELETE FROM {table} WHERE {app} = 'smart_cron';\n{names}\n"
+        f"{forget}{names}\n"
     ).encode()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from smart_cron.core.ports.backups import LineSource
 from smart_cron.store.backups.events import (
+    APPS,
     Counter,
     Event,
     Foreign,
@@ -45,7 +46,7 @@ _STORED = re.compile(
     rb"/\*!5[0-9]{4} (?:SET|CREATE|DROP)\b|CREATE (?:OR REPLACE )?"
     rb"(?:DEFINER|PROCEDURE|FUNCTION|TRIGGER|EVENT|PACKAGE)\b"
 )
-_FORGET = b"DELETE FROM `django_migrations` WHERE `app` = 'smart_cron';"
+_FORGET = re.compile(rb"DELETE FROM `django_migrations` WHERE `app` = '(?:" + APPS + rb")';")
 _END = re.compile(rb";\s*$")
 _END_OF_COMMENT = re.compile(rb"\*/ ?;\s*$")
 
@@ -77,7 +78,7 @@ class _Reader:
             yield from self._stored()
         elif line.startswith(b"/*"):
             self._comment(line)
-        elif not (_IGNORED.fullmatch(line) or line == _FORGET):
+        elif not (_IGNORED.fullmatch(line) or _FORGET.fullmatch(line)):
             raise self._lines.refusal(f"{shown(line)} is nothing that a dump of tables holds")
 
     def _comment(self, line: bytes) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from smart_cron.core.ports.backups import LineSource
 from smart_cron.store.backups.events import (
+    APPS,
     LONGEST_BYTES,
     Counter,
     Event,
@@ -31,12 +32,12 @@ _SEQUENCE = re.compile(
     rb"SELECT pg_catalog\.setval\('(?:[^'.]+\.)?\"?([A-Za-z_0-9]+)_id_seq\"?', ([0-9]+), (true|false)\);"
 )
 _VERSION = re.compile(
-    rb"INSERT INTO " + _NAME + rb" \(app, name, applied\) VALUES \('smart_cron', '([0-9a-z_]+)', '[^']*'\);"
+    rb"INSERT INTO " + _NAME + rb" \(app, name, applied\) VALUES \('(" + APPS + rb")', '([0-9a-z_]+)', '[^']*'\);"
 )
 _KINDS = re.compile(
     rb"(?:SET [a-z_]+ = [^;]*;|SELECT pg_catalog\.set_config\('search_path', '', false\);|(?:CREATE|ALTER|COMMENT ON"
     rb"|GRANT|REVOKE|SECURITY LABEL) |DROP [A-Z ]+ IF EXISTS |DELETE FROM [^ ;]*django_migrations WHERE app ="
-    rb" 'smart_cron';|REFRESH MATERIALIZED VIEW )"
+    rb" '(?:" + APPS + rb")';|REFRESH MATERIALIZED VIEW )"
 )
 _TOKEN = re.compile(rb"'|\"|--|\$([A-Za-z_][A-Za-z_0-9]*)?\$|;\s*$")
 _CHUNK_BYTES = 1_000_000
@@ -73,7 +74,8 @@ class _Reader:
             if is_ours(table):
                 yield Counter(table, int(found[2]) + (found[3] == b"true"))
         elif found := _VERSION.fullmatch(text):
-            yield Version((found[2].decode(),))
+            if found[2] == b"smart_cron":
+                yield Version((found[3].decode(),))
         elif found := _CREATE.match(text):
             name = found[1].decode()
             if is_ours(name):

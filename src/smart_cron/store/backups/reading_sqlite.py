@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from smart_cron.core.ports.backups import LineSource
 from smart_cron.store.backups.events import (
+    APPS,
     LONGEST_BYTES,
     Counter,
     Event,
@@ -25,7 +26,7 @@ _NAME = rb"[\"'`]?([^\"'`\s(]+)[\"'`]?"
 _IGNORED = re.compile(
     rb"PRAGMA foreign_keys=OFF;|BEGIN TRANSACTION;|COMMIT;|DROP (?:TABLE|VIEW|TRIGGER) IF EXISTS \"[^\"\n]+\";"
     rb"|CREATE (?:UNIQUE )?INDEX [^;]*;|DELETE FROM sqlite_sequence(?: WHERE name = '[a-z_]+')?;"
-    rb"|DELETE FROM \"django_migrations\" WHERE \"app\" = 'smart_cron';|ANALYZE sqlite_schema;",
+    rb"|DELETE FROM \"django_migrations\" WHERE \"app\" = '(?:" + APPS + rb")';|ANALYZE sqlite_schema;",
     re.DOTALL,
 )
 _CREATE = re.compile(rb"CREATE TABLE (?:IF NOT EXISTS )?" + _NAME + rb" ?\(")

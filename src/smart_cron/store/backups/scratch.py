@@ -6,17 +6,20 @@ by hand is there, too; else by the migrations that the dump names. The file's ow
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from smart_cron.core.backup import TABLES, Contents, Drill, RefusedBackupError, TableSum
+from smart_cron.core.backup import ACCOUNTS, TABLES, USERS, Contents, Drill, RefusedBackupError, TableSum
 from smart_cron.core.errors import DatabaseError, DatabaseUnavailableError
 from smart_cron.core.ports.backups import LineSource
 from smart_cron.store import schema
+from smart_cron.store.backups.accounts import known_accounts, make_empty
 from smart_cron.store.backups.events import Counter, Event, Foreign, Rows, Sums, Table, Version, remember, summed
+from smart_cron.store.people.roll import account_tables, roll_of
 
 if TYPE_CHECKING:
+    from smart_cron.core.roll import Roll
     from smart_cron.store.session import Session
 
 ALIAS = "smart_cron_scratch"
@@ -32,6 +35,7 @@ class Place:
         self._live, self._read = live, read
         self._migrations: tuple[str, ...] = ()
         self._columns: dict[str, dict[str, bool]] | None = None
+        self._account_tables: frozenset[str] = frozenset()
 
     # What a dialect says ---------------------------------------------------------------------------------------
 
@@ -71,11 +75,15 @@ class Place:
 
     # The way in ------------------------------------------------------------------------------------------------
 
-    def load(self, source: LineSource) -> Contents:
-        """Restore a dump here."""
+    def load(self, source: LineSource, *, taking: Collection[str] | None = None) -> Contents:
+        """Restore a dump here: its rows of these tables alone, where they are named."""
         sums, comparable, foreign, counters = Sums(), set[str](), dict[str, None](), dict[str, Counter]()
+        passed_over = set[str]()
+        self._account_tables = frozenset(account_tables(self._live) or known_accounts())
         for event in summed(self._read(source), sums):
-            if isinstance(event, Rows):
+            if isinstance(event, Table | Rows | Counter) and not self._takes(_table_of(event), taking):
+                passed_over.add(_table_of(event))
+            elif isinstance(event, Rows):
                 self._take(event)
                 if event.columns == self.dumped_columns(event.table):
                     comparable.add(event.table)
@@ -90,13 +98,20 @@ class Place:
         for counter in counters.values():
             self.count_on(counter)
         self.after_rows()
-        empty = {name for name, rows in sums.rows.items() if not rows}
+        empty = {name for name, rows in sums.rows.items() if not rows and name not in passed_over}
         return Contents(
             tables=sums.tables(),
             migrations=self._migrations,
             foreign=tuple(foreign),
             comparable=frozenset(comparable | empty),
+            passed_over=frozenset(passed_over),
         )
+
+    def _takes(self, table: str, taking: Collection[str] | None) -> bool:
+        """Say whether rows of a table are wanted, and can be: of accounts there may be no tables here."""
+        if taking is not None and table not in taking:
+            return False
+        return table not in ACCOUNTS or table in self._account_tables
 
     def _told(self, version: Version) -> None:
         require_known(version.names)
@@ -105,7 +120,7 @@ class Place:
 
     @staticmethod
     def _require_ours(found: Mapping[str, int], foreign: Mapping[str, None]) -> None:
-        if not found:
+        if not holds_ours(found):
             raise nothing_of_ours(list(foreign))
 
     def _ready(self) -> None:
@@ -119,8 +134,17 @@ class Place:
                     self.make_like_live(table)
         else:
             schema.make_tables(self.session, self._migrations)
+        self._make_account_tables()
         self._columns = {}
         self.before_rows()
+
+    def _make_account_tables(self) -> None:
+        """As they are live; a database in which nobody may log in yet has none, and then they are as this version's."""
+        there = account_tables(self._live)
+        for table in there:
+            self.make_like_live(table)
+        if not there:
+            make_empty(self.session, known_accounts())
 
     def _known(self, table: str) -> dict[str, bool]:
         self._ready()
@@ -145,6 +169,10 @@ class Place:
             raise RefusedBackupError(f"a row of {event.table} does not fit: {error.message}", line=event.line) from None
 
     # The way on ------------------------------------------------------------------------------------------------
+
+    def rolls(self) -> tuple[Roll, Roll]:
+        """Return who may log in by the live tables, and who by these."""
+        return roll_of(self._live), roll_of(self.session)
 
     def bring_forward(self) -> list[str]:
         """Migrate what stands here to this version; return the names of the migrations applied."""
@@ -183,6 +211,10 @@ class Place:
         raise NotImplementedError
 
 
+def _table_of(event: Table | Rows | Counter) -> str:
+    return event.name if isinstance(event, Table) else event.table
+
+
 def require_known(migrations: Sequence[str]) -> None:
     """Raise RefusedBackupError where a newer version made these tables."""
     newer = sorted(set(migrations) - schema.known_migrations())
@@ -190,6 +222,11 @@ def require_known(migrations: Sequence[str]) -> None:
         raise RefusedBackupError(
             f"it was made by a newer version of Smart Cron (it has '{newer[-1]:.100}').", remedy=OLDER_FITS
         )
+
+
+def holds_ours(tables: Collection[str]) -> bool:
+    """Whether any of these can be nobody else's: second factors are kept by other programs in tables of that name."""
+    return any(name in TABLES or name == USERS for name in tables)
 
 
 def nothing_of_ours(foreign: Sequence[str]) -> RefusedBackupError:
@@ -209,6 +246,6 @@ def looked_through(read: Read, source: LineSource) -> Contents:
             remember(foreign, event)
         elif isinstance(event, Table):
             continue
-    if not sums.rows:
+    if not holds_ours(sums.rows):
         raise nothing_of_ours(list(foreign))
     return Contents(tables=sums.tables(), migrations=tuple(sorted(migrations)), foreign=tuple(foreign))

@@ -6,15 +6,16 @@ import os
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from smart_cron.core.backup import TABLES, RefusedBackupError, TableSum, UnverifiableError
+from smart_cron.core.backup import ACCOUNTS, TABLES, RefusedBackupError, TableSum, UnverifiableError
 from smart_cron.core.errors import DatabaseError, DatabaseUnavailableError, SmartCronError
 from smart_cron.core.ports.backups import LineSource
 from smart_cron.store import derived, setup
 from smart_cron.store.backups import dump_mysql, reading_mysql
+from smart_cron.store.backups.accounts import exchange_accounts
 from smart_cron.store.backups.events import Counter, Rows, Sums, summed
 from smart_cron.store.backups.exchange import make_fit, note
 from smart_cron.store.backups.scratch import ALIAS, Place
@@ -23,6 +24,7 @@ from smart_cron.store.grants import SCRATCH
 from smart_cron.store.session import Session
 
 _OLD = "old_"
+_EXCHANGE = "smart_cron_exchange"
 _COMMIT_BYTES = 16_000_000
 # Less than the driver waits for an answer.
 _LOCK_SECONDS = 5
@@ -60,7 +62,7 @@ def scratch(live: Session, *, folder: Path, stall_seconds: float) -> Iterator[My
 
 def _make(live: Session, name: str) -> None:
     found = live.rows("SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s", [name])
-    ours = {*TABLES, *(f"{_OLD}{table}" for table in TABLES), "django_migrations"}
+    ours = {*TABLES, *ACCOUNTS, *(f"{_OLD}{table}" for table in TABLES), "django_migrations"}
     others = sorted({row[0] for row in found} - ours)
     if others:
         raise UnverifiableError(
@@ -167,8 +169,14 @@ class MySqlPlace(Place):
     def _read_only(self, *, on: bool) -> None:
         self._session.execute(f"SET SESSION TRANSACTION READ {'ONLY' if on else 'WRITE'}")
 
-    def take_place(self, tables: Sequence[str], *, actor: str, name: str) -> list[str]:
-        """Rename all tables in one statement, which the server does as a whole or not at all."""
+    def take_place(
+        self, tables: Sequence[str], *, actor: str, name: str, accounts: Sequence[str] | None = None
+    ) -> list[str]:
+        """Rename all tables in one statement, which the server does as a whole or not at all.
+
+        Accounts are exchanged as rows by another connection, which commits once that is done: of all that can fail
+        only the server's own end is left then, and leaves the accounts that were there.
+        """
         here = f"{self._here}."
         make_fit(self._live, f"{quoted(self._name)}.", here, tables)
         for table in tables:
@@ -179,12 +187,24 @@ class MySqlPlace(Place):
         # A RENAME that waits for a long transaction must not come about when nobody waits for it any more.
         self._live.execute(f"SET SESSION lock_wait_timeout = {_LOCK_SECONDS}")
         try:
-            self._live.again(lambda: self._rename(tables, here))
+            with nullcontext() if accounts is None else self._accounts_exchanged(here):
+                self._live.again(lambda: self._rename(tables, here))
         finally:
             left_out = derived.create(self._live)
         with self._live.transaction():
-            note(self._live, tables, actor=actor, name=name)
+            note(self._live, tables, actor=actor, name=name, accounts=accounts)
         return left_out
+
+    @contextmanager
+    def _accounts_exchanged(self, here: str) -> Iterator[None]:
+        setup.derive(_EXCHANGE, source=self._live.alias)
+        session = Session(_EXCHANGE)
+        try:
+            with session.transaction():
+                exchange_accounts(session, f"{quoted(self._name)}.", here)
+                yield
+        finally:
+            session.close()
 
     def _rename(self, tables: Sequence[str], here: str) -> None:
         self._live.execute(f"RENAME TABLE {', '.join(self._renamed(table, here) for table in tables)}")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from smart_cron.core.backup import TABLES, RefusedBackupError, TableSum, UnverifiableError
+from smart_cron.core.backup import ACCOUNTS, TABLES, RefusedBackupError, TableSum, UnverifiableError
 from smart_cron.core.errors import DatabaseError, DatabaseUnavailableError
 from smart_cron.store import setup
 from smart_cron.store.backups import dump_postgresql, reading_postgresql
@@ -44,7 +44,7 @@ def scratch(live: Session, *, folder: Path, stall_seconds: float) -> Iterator[Po
 
 def _make(live: Session) -> None:
     found = live.rows("SELECT tablename FROM pg_tables WHERE schemaname = %s", [SCHEMA])
-    others = sorted({row[0] for row in found} - {*TABLES, "django_migrations"})
+    others = sorted({row[0] for row in found} - {*TABLES, *ACCOUNTS, "django_migrations"})
     if others:
         raise UnverifiableError(
             f"the schema {SCHEMA} holds {others[0]}, which is not ours.", remedy="Give that schema another name."
@@ -120,12 +120,16 @@ class PostgreSqlPlace(Place):
     def _read_only(self, *, on: bool) -> None:
         self._session.execute(f"SET default_transaction_read_only = {'on' if on else 'off'}")
 
-    def take_place(self, tables: Sequence[str], *, actor: str, name: str) -> list[str]:
+    def take_place(
+        self, tables: Sequence[str], *, actor: str, name: str, accounts: Sequence[str] | None = None
+    ) -> list[str]:
         """Put the rows in the place of the live ones, in one transaction."""
         here = str((self._live.row("SELECT current_schema()") or ("public",))[0])
         session = _patient(self._live, _EXCHANGE, "")
         try:
-            return exchange_by_rows(session, f"{SCHEMA}.", f'"{here}".', tables, actor=actor, name=name)
+            return exchange_by_rows(
+                session, f"{SCHEMA}.", f'"{here}".', tables, actor=actor, name=name, accounts=accounts
+            )
         finally:
             session.close()
 

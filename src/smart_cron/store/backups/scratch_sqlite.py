@@ -130,7 +130,9 @@ class SQLitePlace(Place):
     def _read_only(self, *, on: bool) -> None:
         self.session.rows(f"PRAGMA query_only = {int(on)}")
 
-    def take_place(self, tables: Sequence[str], *, actor: str, name: str) -> list[str]:
+    def take_place(
+        self, tables: Sequence[str], *, actor: str, name: str, accounts: Sequence[str] | None = None
+    ) -> list[str]:
         """Put the rows in the place of the live ones, in one transaction of the live file.
 
         Not by another file in its place: whoever has the old one open would write into nothing, and what the log of
@@ -141,7 +143,9 @@ class SQLitePlace(Place):
         live.row("SELECT 1")
         live.connection.connection.execute(f"ATTACH DATABASE ? AS {_ATTACHED}", [str(self._path)])
         try:
-            return exchange_by_rows(self._live, f"{_ATTACHED}.", "main.", tables, actor=actor, name=name)
+            return exchange_by_rows(
+                self._live, f"{_ATTACHED}.", "main.", tables, actor=actor, name=name, accounts=accounts
+            )
         finally:
             live.connection.connection.execute(f"DETACH DATABASE {_ATTACHED}")
 

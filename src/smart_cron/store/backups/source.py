@@ -8,9 +8,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from smart_cron.core.backup import Contents, Dumped, RefusedBackupError
+from smart_cron.core.backup import ACCOUNTS, Contents, Dumped, RefusedBackupError
 from smart_cron.core.ports.backups import LineSource, Scratch
 from smart_cron.store import schema
+from smart_cron.store.people.roll import account_tables, has_accounts
 from smart_cron.store.session import Session
 
 # A server that works through a large table may say nothing for a while.
@@ -38,12 +39,26 @@ class Source:
     def _there(self, tables: Sequence[str]) -> list[str]:
         """Return those that the tables' version has. One that is missing although its version has it is told."""
         there = schema.tables_there(self._session)
-        missing = [name for name in tables if name not in there]
+        missing = [name for name in tables if name not in there and name not in ACCOUNTS]
         if missing and schema.known_migrations() <= set(schema.applied_migrations(self._session)):
             raise RefusedBackupError(
                 f"the table {missing[0]} is not there any more.", remedy="Restore it: smart-cron backup restore --table"
             )
+        there |= set(account_tables(self._session))
         return [name for name in tables if name in there]
+
+    def has_accounts(self) -> bool:
+        """Whether anybody is known here who may log in, or might."""
+        return has_accounts(self._session)
+
+    def make_account_tables(self) -> None:
+        """Bring the tables of accounts up to date. Raise RefusedBackupError where this process knows none."""
+        from smart_cron.store.backups.accounts import known_accounts
+
+        if known_accounts():
+            self._session.migrate_others()
+        elif not account_tables(self._session):
+            raise RefusedBackupError("there are no tables of users here yet.", remedy="Start the dashboard once.")
 
     def look(self, source: LineSource) -> Contents:
         """Read a dump to its end and restore nothing."""

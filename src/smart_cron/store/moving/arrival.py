@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from smart_cron.core.move import MoveRefusedError
+from smart_cron.core.move import MoveRefusedError, TableMoved
 from smart_cron.core.node import HoldKind
 from smart_cron.store import derived, schema
 from smart_cron.store.audit import Audit
+from smart_cron.store.moving.accounts import Accounts
 from smart_cron.store.moving.shape import HOLDS, Table, tables
 from smart_cron.store.session import Session
 
@@ -91,12 +92,16 @@ def is_complete(session: Session, token: str) -> bool:
     )
 
 
-def complete(session: Session, source: Session, token: str, *, actor: str, told: dict[str, object]) -> list[str]:
-    """Take the mark away, with the holds that the old database had; return a sentence for each view or trigger missing.
+def complete(
+    session: Session, source: Session, token: str, *, accounts: Accounts, actor: str, told: dict[str, object]
+) -> tuple[list[str], list[TableMoved]]:
+    """Take the mark away, with the holds and the accounts that the old database had.
 
-    From this transaction's end on masters may work there.
+    Return a sentence for each view or trigger missing, and the accounts' tables. From this transaction's end on
+    masters may work there.
     """
     missing = derived.create(session)
+    accounts.count_on(session)
     columns = next(table for table in tables() if table.name == HOLDS).names
     holds = source.rows(f"SELECT {', '.join(columns)} FROM {HOLDS} WHERE kind <> %s ORDER BY id", [HoldKind.MOVED])
     at = columns.index("created_at")
@@ -106,8 +111,9 @@ def complete(session: Session, source: Session, token: str, *, actor: str, told:
             values = [_instant(source, session, value) if place == at else value for place, value in enumerate(hold)]
             marks = ", ".join(["%s"] * len(columns))
             session.execute(f"INSERT INTO {HOLDS} ({', '.join(columns)}) VALUES ({marks})", values)
+        moved = accounts.copy(session)
         Audit(session).note("move", actor=actor, entity=("database", 0, "smart_cron"), new={**told, "move": token})
-    return missing
+    return missing, moved
 
 
 def _instant(source: Session, target: Session, value: object) -> str | None:

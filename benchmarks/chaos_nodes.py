@@ -93,10 +93,10 @@ class Node:
             return listener_of(Path(path))
         return None
 
-    def has_result(self, run_id: str) -> bool:
-        """Whether this node's run file knows how that run ended."""
+    def has_word_on(self, run_id: str) -> bool:
+        """Whether this node has a run file of a run that began, and has not let go of it yet."""
         file = runfile.read(self.state_dir / "runs", run_id)
-        return file is not None and file.finished is not None
+        return file is not None and file.started is not None
 
     def supervisors(self) -> list[int]:
         """All supervisors, those of earlier task runners too."""

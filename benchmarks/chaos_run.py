@@ -271,7 +271,7 @@ class ChaosRun:
         guessed = connection.execute(
             "SELECT run_id FROM smart_cron_executions WHERE status = 'lost' AND settled_by IS NOT NULL"
         )
-        return not any(node.has_result(run_id) for (run_id,) in guessed for node in self._ground.nodes)
+        return not any(node.has_word_on(run_id) for (run_id,) in guessed for node in self._ground.nodes)
 
     def verdict(self) -> Verdict:
         """End the nodes, and hold ledger and records against each other."""
@@ -282,6 +282,7 @@ class ChaosRun:
         left = workers_alive(self._ground.records)
         for node in self._ground.nodes:
             node.stop()
+        late = self._ground.connection.execute("SELECT run_id FROM smart_cron_executions WHERE late = 1")
         minutes = list(minute_slots(self._plan.tasks, since=self._began_at, until=until))
         # Planned between the two looks at the clock, at the beginning as at the end.
         more = list(minute_slots(self._plan.tasks, since=self._ground.made_at, until=datetime.now(UTC)))
@@ -289,6 +290,7 @@ class ChaosRun:
             owed=[*self._slots.owed, *minutes],
             possible=[*self._slots.doubtful, *more],
             retry_lost={task.name for task in self._plan.tasks if task.retry_lost},
+            corrected={run_id for (run_id,) in late},
             killed=self._killed,
             left_running=left,
             wrong_projections=[name for (name,) in flagged],

@@ -76,6 +76,8 @@ class Circumstances:
     owed: Collection[Slot]
     possible: Collection[Slot] | None = None
     retry_lost: Collection[str] = ()
+    # Runs that others took for lost, and retried where the policy says so, before their own node knew better.
+    corrected: Collection[str] = ()
     killed: Collection[int] = ()
     left_running: Sequence[str] = ()
     wrong_projections: Sequence[str] = ()
@@ -106,7 +108,7 @@ def judge(ledger: Iterable[Entry], own: Mapping[str, OwnRun], around: Circumstan
         statuses=Counter(entry["status"] for entry in entries),
         faults={
             "missing": [f"{task} at {slot}" for task, slot in sorted(set(around.owed) - set(firsts))],
-            "doubled": [*_two_outcomes(firsts), *_two_starts(own), *_unlawful_retries(entries, around.retry_lost)],
+            "doubled": [*_two_outcomes(firsts), *_two_starts(own), *_unlawful_retries(entries, around)],
             "overlapping": [_named(run, one) for run, one in own.items() if one.met_another],
             "phantom": [_said(entry) for entry in entries if _is_phantom(entry, own)],
             "unrecorded": [_named(run, one) for run, one in own.items() if one.starts and _is_unrecorded(run, runs)],
@@ -142,7 +144,7 @@ def _two_starts(own: Mapping[str, OwnRun]) -> list[str]:
     return [f"{_named(run, one)} started {one.starts} times" for run, one in own.items() if one.starts > 1]
 
 
-def _unlawful_retries(entries: Iterable[Entry], retry_lost: Collection[str]) -> list[str]:
+def _unlawful_retries(entries: Iterable[Entry], around: Circumstances) -> list[str]:
     attempts: dict[tuple[Any, ...], list[Entry]] = defaultdict(list)
     for entry in entries:
         if entry["attempt"] and entry["scheduled_for"]:
@@ -150,13 +152,14 @@ def _unlawful_retries(entries: Iterable[Entry], retry_lost: Collection[str]) -> 
     found = [f"{_said(same[1])}: a second row of that attempt" for same in attempts.values() if len(same) > 1]
     for key, (entry, *_) in attempts.items():
         before = attempts.get((*key[:2], key[2] - 1))
-        if key[2] > 1 and not (before and _may_be_retried(before[0], retry_lost)):
+        if key[2] > 1 and not (before and _may_be_retried(before[0], around)):
             found.append(f"{_said(entry)}: nothing before it may be tried again")
     return found
 
 
-def _may_be_retried(entry: Entry, retry_lost: Collection[str]) -> bool:
-    return entry["status"] in RETRIED or (entry["status"] == "lost" and entry["task"] in retry_lost)
+def _may_be_retried(entry: Entry, around: Circumstances) -> bool:
+    was_lost = entry["status"] == "lost" or entry["run_id"] in around.corrected
+    return entry["status"] in RETRIED or (was_lost and entry["task"] in around.retry_lost)
 
 
 def _is_phantom(entry: Entry, own: Mapping[str, OwnRun]) -> bool:

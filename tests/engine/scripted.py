@@ -144,6 +144,9 @@ class ScriptedLauncher:
         self._stumble("running")
         return set(self.living)
 
+    def has_begun(self, run_id: str) -> bool:
+        return run_id in self.files
+
     def end_by_force(self, run_id: str) -> None:
         self.forced.append(run_id)
         self.living.pop(run_id, None)

@@ -69,5 +69,13 @@ def test_a_run_lost_with_its_supervisor_is_no_fault_and_may_be_tried_again_where
     assert faults(lost, again, killed={50}) == {"doubled"}
 
 
+def test_one_that_others_took_for_lost_may_have_been_tried_again_before_its_node_knew_better() -> None:
+    known, again = entry(), entry(attempt=2, run_id="r2", status="killed")
+
+    assert faults(known, again, retry_lost={"a"}, corrected={"r1"}) == set()
+    assert faults(known, again, corrected={"r1"}) == {"doubled"}
+    assert faults(known, again, retry_lost={"a"}) == {"doubled"}
+
+
 def test_a_line_torn_by_a_kill_is_passed_over() -> None:
     assert read_own("a", "S r1 1\nE r1\n")["r1"].starts == 0

@@ -10,8 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.engine.scripted import RecordingLog
 from tests.process.conftest import Signpost, is_alive, nothing_left_running
 
+from smart_cron.core.run import EndCause
+from smart_cron.engine.clock import SystemClock
+from smart_cron.engine.launcher import RunnerLauncher
 from smart_cron.taskrunner import records, remains, runfile
 from smart_cron.taskrunner.kernel import boot_id
 from smart_cron.taskrunner.remains import kill_remains
@@ -139,6 +143,32 @@ def test_a_run_is_not_settled_between_the_fork_and_the_exec_of_its_main_process(
         assert not is_alive(main)
     for fd in (go_reader, go_writer, pid_reader):
         os.close(fd)
+
+
+def test_what_is_left_of_a_run_is_ended_though_its_row_is_final_by_the_word_of_others(
+    lost: LostRun, tmp_path: Path
+) -> None:
+    """Its node was cut off when supervisor and task runner died: no sweep asks about it when the node is back."""
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    main = lost.start("echo $$ > {post}; exec sleep 300")
+    held = records.take(str(runs), lost.id)
+    held.append(records.fit(_started() | {"run_id": lost.id}, 1000))
+    launcher = RunnerLauncher(
+        client=None,  # type: ignore[arg-type] # Only files are read.
+        state_dir=tmp_path,
+        orders=None,  # type: ignore[arg-type]
+        clock=SystemClock(),
+        log=RecordingLog(),
+    )
+    assert list(launcher.ended()) == []
+    held.close()
+
+    ends = list(launcher.ended())
+
+    assert [(end.run_id, end.cause) for end in ends] == [(lost.id, EndCause.LOST)]
+    assert not is_alive(main)
+    assert list(launcher.ended()) == ends
 
 
 def _fork_and_wait_before_the_exec(runs: Path, go: int, out: int) -> None:

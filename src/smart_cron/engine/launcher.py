@@ -99,6 +99,10 @@ class RunnerLauncher:
         file = runfile.read(self._runs_dir, run_id)
         return file is not None and file.locked
 
+    def has_begun(self, run_id: str) -> bool:
+        file = runfile.read(self._runs_dir, run_id)
+        return file is not None and file.started is not None
+
     def end_by_force(self, run_id: str) -> None:
         file = runfile.read(self._runs_dir, run_id)
         if file is not None and file.locked and file.started is not None:
@@ -115,9 +119,17 @@ class RunnerLauncher:
     def ended(self) -> Iterator[RunEnd]:
         for run_id in list(runfile.list_runs(self._runs_dir)):
             with suppress(OSError):  # One that cannot be read hides no other.
-                end = self.read_end(run_id)
+                end = self.read_end(run_id) or self._end_of_abandoned(run_id)
                 if end is not None:
                     yield end
+
+    def _end_of_abandoned(self, run_id: str) -> RunEnd | None:
+        """Its row may be final by others' word, so that no sweep asks about it."""
+        file = runfile.read(self._runs_dir, run_id)
+        if file is None or file.locked or file.started is None:
+            return None
+        finished = runfile.settle(self._runs_dir, run_id, file.started["execution_id"])
+        return None if finished is None else run_end(finished)
 
     def discard(self, run_ids: Sequence[str]) -> None:
         with _errors_in_words():

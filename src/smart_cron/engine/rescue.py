@@ -86,13 +86,13 @@ class Rescue:
             findings.ends.append(end)
         elif self._launcher.is_alive(run.run_id):
             findings.alive.add(run.run_id)
-        elif self._may_still_start(run):
+        elif self._may_still_start(run) and not self._launcher.has_begun(run.run_id):
             findings.to_launch.append((run.execution_id, run.run_id))
         else:
             self._settle(run, findings)
 
     def _may_still_start(self, run: HeldRun) -> bool:
-        """What ran already never starts again: without a supervisor it is over, whatever its deadline."""
+        """What is noted as running never starts again: without a supervisor it is over, whatever its deadline."""
         is_ours = run.status is Status.CLAIMED and run.incarnation == self._settings.incarnation
         return is_ours and self._clock.boottime() < run.launch_deadline
 

@@ -245,9 +245,11 @@ class Supervisor:
         return self._receive() == protocol.CANCEL
 
     def _finish(self, held: HeldFile, record: Message, run: Run | None = None) -> None:
-        body = held.fitted(record)
-        # A disk that failed under an open file takes nothing more; then the one who is told is all there is.
-        is_written = held.try_append(body)
+        try:
+            body, is_written = held.append_finish(record, sync=False), True
+        except OSError:
+            # A disk that failed under an open file takes nothing more: then the one who is told is all there is.
+            body, is_written = held.fitted(record), False
         keeps = False
         if run is not None and run.has_children:
             # A supervisor with a child left is never used again.

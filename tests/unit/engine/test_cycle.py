@@ -354,6 +354,21 @@ def test_a_run_whose_supervisor_was_killed_is_lost_and_retried_where_the_task_sa
     assert bench.statuses() == ["lost", "running"]
 
 
+def test_a_run_that_began_is_not_launched_again_though_nobody_told_of_its_start(bench: Bench) -> None:
+    task = bench.add_planned("report")[0]
+    bench.ask(task)
+    bench.turn()
+    run_id = run_of(bench, "report")
+    bench.launcher.lose(run_id)
+    bench.sql("UPDATE smart_cron_executions SET status = 'claimed', started_at = NULL")
+
+    bench.cycle.sweep()
+    bench.turn()
+
+    assert bench.statuses() == ["lost"]
+    assert bench.log.count("Task started") == 1
+
+
 def test_a_sweep_leaves_living_runs_alone_and_knows_them_after_a_restart(make_bench: MakeBench) -> None:
     bench = make_bench(max_concurrent=1)
     first, second = bench.add_planned("first", "second")

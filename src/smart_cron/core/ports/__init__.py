@@ -402,6 +402,9 @@ class Launcher(Protocol):
     def is_alive(self, run_id: str) -> bool:
         """Say whether a supervisor holds this run's file."""
 
+    def has_begun(self, run_id: str) -> bool:
+        """Say whether the run's file tells of a start, so that there cannot be another one."""
+
     def end_by_force(self, run_id: str) -> None:
         """Kill a run's supervisor and its processes, where neither it nor the task runner does."""
 
@@ -418,7 +421,10 @@ class Launcher(Protocol):
         """Forget files of runs whose rows are final and whose launch deadlines have passed."""
 
     def ended(self) -> Iterator[RunEnd]:
-        """Yield the ends that the run files of this node hold, read one by one."""
+        """Yield the ends that the run files of this node hold, read one by one.
+
+        A run without a supervisor is over: what is left of it is killed, and its end is `lost`.
+        """
 
 
 class LedgerStore(Protocol):

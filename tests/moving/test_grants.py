@@ -42,6 +42,16 @@ def restored_by_the_keeper(console: Console) -> None:
     console.sure("task", "run", "hello", "--wait")
 
 
+def people_are_let_in(server: Server, console: Console) -> None:
+    """The tables of logins are made with the first user, so their rights are printed after that."""
+    assert console.call("user", "list").returncode
+    printed = console.sure("db", "grants").decode().splitlines()
+    run(server, (line for line in printed if line.startswith("GRANT") and "keeper" not in line))
+
+    console.sure_with("correct horse battery\n", "user", "add", "admin", "--role", "admin")
+    assert [user["name"] for user in json.loads(console.sure("user", "list", "--json"))] == ["admin"]
+
+
 @pytest.mark.parametrize("kind", ["mariadb", "postgresql"])
 def test_the_printed_statements_are_enough_to_run_and_not_more(
     kind: str,
@@ -68,6 +78,7 @@ def test_the_printed_statements_are_enough_to_run_and_not_more(
     console.sure("task", "run", "hello", "--wait")
     console.sure("recover", "--yes")
     restored_by_the_keeper(console)
+    people_are_let_in(server, console)
     runner = opened(as_account(url, "runner"))
 
     for statement in ("CREATE TABLE mine (id INT)", "UPDATE smart_cron_audit_log SET actor = 'nobody'"):

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from smart_cron.core.backup import ACCOUNTS
 from smart_cron.store import schema
+from smart_cron.store.bulk import placeholders
 from smart_cron.store.session import Session
 
 AUDIT = "smart_cron_audit_log"
@@ -17,6 +19,20 @@ SCRATCH = "smart_cron_verify"
 _MAKES_TABLES = (
     "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES, LOCK TABLES, CREATE VIEW, SHOW VIEW,"
     " CREATE ROUTINE, ALTER ROUTINE, EXECUTE, TRIGGER, EVENT"
+)
+# What a login needs beside the accounts themselves, where something has listened here.
+_LOGIN = (
+    *ACCOUNTS,
+    "auth_group",
+    "auth_group_permissions",
+    "auth_permission",
+    "axes_accessattempt",
+    "axes_accessattemptexpiration",
+    "axes_accessfailurelog",
+    "axes_accesslog",
+    "django_content_type",
+    "django_session",
+    "usersessions_usersession",
 )
 RUNS, MIGRATES = "smart_cron", "smart_cron_owner"
 
@@ -48,7 +64,11 @@ def _rights(table: str) -> str:
 
 
 def _tables(session: Session) -> list[str]:
-    return [*schema.tables_of_ours(session), MIGRATIONS]
+    return [*schema.tables_of_ours(session), *_login_tables(session), MIGRATIONS]
+
+
+def _login_tables(session: Session) -> list[str]:
+    return schema.tables_among(session, _LOGIN)
 
 
 def _mysql(session: Session, runs: str, migrates: str) -> list[str]:
@@ -98,7 +118,7 @@ def _postgresql(session: Session, runs: str, migrates: str) -> list[str]:
         *(f"GRANT SELECT ON TABLE {place}.{view} TO {runs};" for view in views),
         *(
             f"GRANT USAGE, SELECT, UPDATE ON SEQUENCE {place}.{name} TO {runs};"
-            for name in _sequences(session, schema.tables_of_ours(session))
+            for name in _sequences(session, _tables(session))
         ),
         "-- Migrates and restores: [database] migrate_url. It owns the tables; a schema that it makes proves backups.",
         f"CREATE ROLE {migrates} LOGIN PASSWORD '…';",
@@ -108,8 +128,13 @@ def _postgresql(session: Session, runs: str, migrates: str) -> list[str]:
 
 
 def _sequences(session: Session, tables: Sequence[str]) -> list[str]:
-    rows = (session.row("SELECT pg_get_serial_sequence(%s, 'id')", [table]) for table in tables)
-    return [str(row[0]).rpartition(".")[2] for row in rows if row and row[0]]
+    rows = session.rows(
+        f"""SELECT pg_get_serial_sequence(table_name, 'id') FROM information_schema.columns
+         WHERE table_schema = current_schema() AND column_name = 'id' AND table_name IN ({placeholders(tables)})
+         ORDER BY table_name""",
+        list(tables),
+    )
+    return [str(name).rpartition(".")[2] for (name,) in rows if name]
 
 
 def _names(session: Session, sql: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from django.apps import apps
@@ -233,6 +233,11 @@ def _hold_rows(session: Session) -> bool:
 def tables_of_ours(session: Session) -> list[str]:
     """Return which tables with names of ours there are."""
     return sorted({model._meta.db_table for model in _models()} & set(_tables(session)))  # noqa: SLF001
+
+
+def tables_among(session: Session, names: Iterable[str]) -> list[str]:
+    """Return which of these tables there are, by name."""
+    return sorted(set(names) & set(_tables(session)))
 
 
 def _models() -> list[type[Model]]:

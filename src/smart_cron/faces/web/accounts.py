@@ -9,6 +9,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
 from django.contrib.auth import authenticate
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -19,6 +20,7 @@ from smart_cron.faces.web.known_browsers import is_known
 from smart_cron.faces.web.limits import TooManyError, neighbourhood
 from smart_cron.faces.web.oidc.entry import identities_of
 from smart_cron.faces.web.premises import premises_of
+from smart_cron.store.people.book import LONGEST_PASSWORD
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -35,6 +37,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send none: who must know of a login reads the audit log."""
+
+    def clean_password(self, password: str, user: Any = None) -> str:
+        """Return it where it is a good one; how long it may be Django's own rules do not say. Raise ValidationError."""
+        if len(password) > LONGEST_PASSWORD:
+            raise ValidationError(_("More than %(most)d characters are too many.") % {"most": LONGEST_PASSWORD})
+        found: str = super().clean_password(password, user)
+        return found
 
     def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
         """Add the provider, where theirs is one of its identities."""

@@ -13,6 +13,8 @@ from smart_cron.core.errors import ConfigError
 from smart_cron.faces.web.premises import premises_of
 from smart_cron.store.people.models import User
 
+_MARK = "smart_cron_was_tried"
+
 
 class Check(Protocol):
     """What `web.login_check` names: `True` is yes; anything else, and any exception, is no."""
@@ -24,11 +26,18 @@ class Passwords(AuthenticationBackend):  # type: ignore[misc]
     """Users of ours. Whose password it is may be asked of a directory; role and groups are ours in any case."""
 
     def _authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
+        if request is not None:
+            setattr(request, _MARK, True)
         check = premises_of(request).config.web.login_check if request is not None else ""
         if not check or request is None:
             found: User | None = super()._authenticate(request, **credentials)
             return found
         return _by_function(request, found_check(check), str(credentials.get("username")), credentials["password"])
+
+
+def was_tried(request: HttpRequest) -> bool:
+    """Whether name and password were looked at: while a name is locked for an address, nobody does."""
+    return getattr(request, _MARK, False)
 
 
 def _by_function(request: HttpRequest, check: Check, name: str, password: str) -> User | None:

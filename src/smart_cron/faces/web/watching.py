@@ -13,6 +13,7 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from django.http import HttpRequest
 
 from smart_cron.core.audit import Actor, Source
+from smart_cron.faces.web.backends import was_tried
 from smart_cron.faces.web.known_browsers import remember
 from smart_cron.faces.web.premises import premises_of
 from smart_cron.store.people.models import User
@@ -68,13 +69,13 @@ def _logged_out(sender: object, request: HttpRequest, user: User | None, **_: An
 
 def _failed(sender: object, credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
     del sender
-    if request is None:
+    # While a name is locked for an address nothing is tried: that is told already, and were it counted, one address
+    # alone could close the name to all others.
+    if request is None or not was_tried(request):
         return
     name = str(credentials.get("username") or "")
     premises_of(request).limits.wait_seconds("login failures", name)
-    # While a name is locked nothing is tried, and that it was locked has been told.
-    if not getattr(request, "axes_locked_out", False):
-        note(request, "log in failed", User.objects.filter(username=name).first(), name=name)
+    note(request, "log in failed", User.objects.filter(username=name).first(), name=name)
 
 
 def _locked_out(sender: object, request: HttpRequest, username: str | None, **_: Any) -> None:

@@ -19,7 +19,7 @@ FEW = {"WEB__LOGINS_PER_MINUTE_AND_ADDRESS": "3", "WEB__API_CALLS_PER_MINUTE_AND
 def claims(number: int) -> dict[str, str]:
     address = f"198.51.100.{number}"
     return {
-        "X-Forwarded-For": f"10.0.0.1, {address}", "X-Real-IP": address, "Forwarded": f"for={address};proto=https",
+        "X-Forwarded-For": f"{address}, {address}", "X-Real-IP": address, "Forwarded": f"for={address};proto=https",
         "X-Client-IP": address, "CF-Connecting-IP": address, "True-Client-IP": address, "X-Forwarded-Proto": "https",
         "X-Forwarded-Host": "evil.example",
     }  # fmt: skip

@@ -83,7 +83,9 @@ CHANGING = {
     "user enable",
     "user role",
     "user groups",
+    "user link",
     "user reset-mfa",
+    "user unlink",
 }
 OTHERS = {"completion", "dashboard", "up", "service task-runner"}
 

@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 @dry_run_option
 @pass_session
 def link(session: Session, /, *, name: str, subject: str, dry_run: bool) -> None:
-    """Let somebody log in as this user with web.oidc, too.
+    """Let somebody log in with OpenID Connect, too.
 
     SUBJECT is the claim 'sub' by which the provider knows them: never a name or an address, which they may choose.
     """
@@ -44,7 +44,10 @@ def link(session: Session, /, *, name: str, subject: str, dry_run: bool) -> None
 @dry_run_option
 @pass_session
 def unlink(session: Session, /, *, name: str, dry_run: bool) -> None:
-    """Let somebody log in with web.oidc no more. Their sessions go on: 'user disable' ends those."""
+    """Let somebody log in with OpenID Connect no more.
+
+    Their sessions go on: 'smart-cron user disable' ends those.
+    """
     count = _change(session, lambda book: book.unlink(name, actor=session.actor), dry_run=dry_run)
     say(f"User '{name}' had {count} identit{'y' if count == 1 else 'ies'} and has none.", dry_run=dry_run)
 

@@ -93,34 +93,52 @@ def small_disk(place: Path, *, size: str, inodes: int = 10_000) -> Iterator[Smal
 
 
 class FailingDisk:
-    """An ext4 on a loop device, which turns read-only under open files when it meets an error, as Debian mounts it."""
+    """An ext4 on a loop device, which turns read-only under open files when it meets an error, as Debian mounts it.
+
+    It is mounted in a name space of its own: the name spaces that other tests make meanwhile would else hold it mounted.
+    """
 
     def __init__(self, image: Path, place: Path) -> None:
-        self._image, self.path = image, place
+        self._image, self._place = image, place
         with image.open("wb") as file:
             file.truncate(DISK_BYTES)
         place.mkdir(mode=0o750)
         _run("mkfs.ext4", "-q", "-F", image)
+        self._holder = subprocess.Popen(["unshare", "--mount", "cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._answer()
         self._mount()
+        self.path = Path(f"/proc/{self._holder.pid}/root{place}")
+
+    def _answer(self) -> None:
+        """Wait until the holder lives in its name space."""
+        assert self._holder.stdin is not None
+        assert self._holder.stdout is not None
+        self._holder.stdin.write(b"there\n")
+        self._holder.stdin.flush()
+        assert self._holder.stdout.readline() == b"there\n", "these tests need root"
+
+    def _there(self, *words: str | Path) -> str:
+        return _run("nsenter", f"--mount=/proc/{self._holder.pid}/ns/mnt", *words)
 
     def _mount(self) -> None:
-        _run("mount", "-o", "loop,errors=remount-ro", self._image, self.path)
+        self._there("mount", "-o", "loop,errors=remount-ro", self._image, self._place)
 
     def fail(self) -> None:
         """Have the kernel find an error on it."""
-        device = Path(_run("findmnt", "-n", "-o", "SOURCE", self.path).strip())
+        device = Path(self._there("findmnt", "-n", "-o", "SOURCE", self._place).strip())
         Path(f"/sys/fs/ext4/{device.name}/trigger_fs_error").write_text("1\n", encoding="ascii")
 
     def repair(self) -> None:
         """Check it and mount it anew, as a start of the machine does; nobody may use it any more."""
-        _run("umount", self.path)
+        self._there("umount", self._place)
         # 1 says that errors were found and mended.
         _run("fsck.ext4", "-p", self._image, fine=(0, 1))
         self._mount()
 
     def close(self) -> None:
         """Take it away, whoever uses it."""
-        _run("umount", "--lazy", self.path)
+        self._there("umount", "--lazy", self._place)
+        self._holder.communicate()
 
 
 def _run(*words: str | Path, fine: Sequence[int] = (0,)) -> str:

@@ -95,7 +95,7 @@ def small_disk(place: Path, *, size: str, inodes: int = 10_000) -> Iterator[Smal
 class FailingDisk:
     """An ext4 on a loop device, which turns read-only under open files when it meets an error, as Debian mounts it.
 
-    It is mounted in a name space of its own: the name spaces that other tests make meanwhile would else hold it mounted.
+    It is mounted in a name space of its own: those that other tests make meanwhile would else hold it mounted.
     """
 
     def __init__(self, image: Path, place: Path) -> None:

@@ -26,9 +26,8 @@ def _empty(scene: Scene) -> None:
         scene.sql(f"DELETE FROM {table}")
 
 
-def hours(scene: Scene, name: str | None = "report", **how: Any) -> list[Rollup]:
-    task_id = None if name is None else scene.task(name).id
-    return scene.store.rollups.series(task_id=task_id, since=NOON - DAY, until=NOON + DAY, **how)
+def hours(scene: Scene, name: str = "report") -> list[Rollup]:
+    return scene.store.rollups.series(task_id=scene.task(name).id, since=NOON - DAY, until=NOON + DAY)
 
 
 def columns(scene: Scene, *names: str) -> list[tuple[Any, ...]]:
@@ -142,17 +141,6 @@ def test_nodes_have_rows_of_their_own_that_read_as_one(scene: Scene) -> None:
     (hour,) = hours(scene)
     assert columns(scene, "node", "runs") == [("one", 1), ("two", 1)]
     assert (hour.runs, hour.duration_min, hour.duration_max) == (2, 1.0, 9.0)
-
-
-def test_all_tasks_together_with_and_without_percentiles(scene: Scene) -> None:
-    scene.ran("one", end={"duration": 1.0})
-    scene.ran("two", end={"duration": 4.0})
-
-    (whole,), (sums,) = hours(scene, None), hours(scene, None, percentiles=False)
-    assert (whole.runs, whole.duration_sum, whole.duration_max) == (2, 5.0, 4.0)
-    assert (sums.runs, sums.duration_sum, sums.duration_max) == (2, 5.0, 4.0)
-    assert whole.duration_p95 == pytest.approx(4.0, rel=0.05)
-    assert sums.duration_p95 is None
 
 
 def test_a_histogram_that_somebody_broke_by_hand_stops_no_run(scene: Scene) -> None:

@@ -16,10 +16,12 @@ HOUR = timedelta(hours=1)
 
 
 class Period(StrEnum):
-    """The `period` column: how much time one row covers."""
+    """The `period` column: how much time one row covers, and of whom: of a task, or of all together."""
 
     HOUR = "hour"
     DAY = "day"
+    HOUR_TOTAL = "hour_total"
+    DAY_TOTAL = "day_total"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

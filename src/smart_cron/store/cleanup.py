@@ -71,7 +71,9 @@ _KINDS: Mapping[OldRows, _Kind] = {
         table="smart_cron_metrics", is_old="period = 'hour' AND bucket_at < {before}", order="bucket_at, id"
     ),
     OldRows.DAILY_METRICS: _Kind(
-        table="smart_cron_metrics", is_old="period = 'day' AND bucket_at < {before}", order="bucket_at, id"
+        table="smart_cron_metrics",
+        is_old="period IN ('day', 'day_total') AND bucket_at < {before}",
+        order="bucket_at, id",
     ),
 }
 

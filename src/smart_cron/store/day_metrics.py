@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from smart_cron.core.histogram import to_text
 from smart_cron.core.rollup import Period, Rollup, day_of, merge
 from smart_cron.store.bulk import UpdateEach, placeholders
 from smart_cron.store.dialects import INT
-from smart_cron.store.rollups import OPEN, READ, VALUES, rollup_of
+from smart_cron.store.rollups import OPEN, READ, VALUES, rollup_of, values_of
 from smart_cron.store.session import Session
+from smart_cron.store.total_gate import reopen
 
 _SET = UpdateEach(
     table="smart_cron_metrics",
@@ -64,7 +64,7 @@ def add_to_days(session: Session, task_id: int, hours: Sequence[Row]) -> int:
     for key in days:
         before = there.get(key)
         parts = [hour for hour in hours if hour.key == key]
-        row = _values(merge([each.rollup for each in ([before] if before else []) + parts], bucket_at=key[0]))
+        row = values_of(merge([each.rollup for each in ([before] if before else []) + parts], bucket_at=key[0]))
         row["task_name"] = parts[-1].task_name
         if before:
             known.append(row | {"id": before.id})
@@ -74,7 +74,9 @@ def add_to_days(session: Session, task_id: int, hours: Sequence[Row]) -> int:
     _SET.run(session, known)
     OPEN.run(session, fresh)
     ids = [hour.id for hour in hours]
-    return session.execute(f"DELETE FROM smart_cron_metrics WHERE id IN ({placeholders(ids)})", ids)
+    gone = session.execute(f"DELETE FROM smart_cron_metrics WHERE id IN ({placeholders(ids)})", ids)
+    reopen(session, {hour.rollup.bucket_at for hour in hours}, of_days=True)
+    return gone
 
 
 def _days(session: Session, task_id: int, days: Sequence[datetime]) -> list[Row]:
@@ -87,8 +89,3 @@ def _rows(session: Session, tail: str, params: Sequence[object]) -> list[Row]:
         f"SELECT id, task_name, node, {', '.join(READ)} FROM smart_cron_metrics WHERE task_id = %s AND {tail}", params
     )
     return [Row(id=row[0], task_name=row[1], node=row[2], rollup=rollup_of(session, row[3:])) for row in rows]
-
-
-def _values(day: Rollup) -> dict[str, object]:
-    known = {name: getattr(day, name) for name, _ in VALUES if hasattr(day, name)}
-    return known | {"duration_histogram": to_text(day.histogram) or None}

@@ -52,6 +52,7 @@ class Store:
     pasts: ports_metrics.PastStore
     rollups: ports_metrics.RollupStore
     samples: ports_metrics.SampleStore
+    totals: ports_metrics.TotalStore
     traces: ports_metrics.TraceStore
     overview: OverviewStore
     tellings: TellingStore
@@ -118,6 +119,7 @@ def _assembled(alias: str, timeout_seconds: float) -> Store:
     from smart_cron.store.statistics import Statistics
     from smart_cron.store.tasks import Tasks
     from smart_cron.store.tellings import Tellings
+    from smart_cron.store.totals import Totals
     from smart_cron.store.traces import Traces
 
     session = Session(alias, timeout_seconds=timeout_seconds)
@@ -149,6 +151,7 @@ def _assembled(alias: str, timeout_seconds: float) -> Store:
         pasts=Pasts(session),
         rollups=Rollups(session),
         samples=Samples(session),
+        totals=Totals(session),
         traces=Traces(session),
         overview=Overview(session),
         tellings=Tellings(session),

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from smart_cron.core.overview import Counters, RunningRun, TaskHour, TaskLine, UpcomingSlot
 from smart_cron.core.ports.overview import Groups
-from smart_cron.core.rollup import Rollup
+from smart_cron.core.rollup import Rollup, merge
 from smart_cron.store.bulk import placeholders
 from smart_cron.store.foreign import number, whole, word
 from smart_cron.store.queues import HELD_RANK
 from smart_cron.store.rollups import SUMMED, TOTALS, rollup_of
 from smart_cron.store.session import Session
+from smart_cron.store.totals import Totals
 
 _TASKS, _RUNS = "smart_cron_tasks_config", "smart_cron_executions"
 _SEVERITIES = ("critical", "error", "warning", "info")
@@ -31,7 +33,7 @@ class Overview:
     """Reads for pages that somebody looks at all the time."""
 
     def __init__(self, session: Session) -> None:
-        self._session, self._dialect = session, session.dialect
+        self._session, self._dialect, self._totals = session, session.dialect, Totals(session)
         self._read = session.dialect.read_instant
 
     def counters(self, groups: Groups) -> Counters:
@@ -117,7 +119,17 @@ class Overview:
 
     def sums(self, groups: Groups, *, since: datetime, until: datetime) -> Sequence[Rollup]:
         """Return the hours with since <= hour < until, summed up over tasks, the earliest first; without histograms."""
-        near, tasks = "", self._ids(groups)
+        tasks = self._ids(groups)
+        if tasks is not None:
+            return self._sums(tasks, since, until)
+        known = self._totals.of(since, until, by_hour=True)
+        hours: dict[datetime, list[Rollup]] = {}
+        for each in (*known.rollups, *(hour for gap in known.gaps for hour in self._sums(None, *gap))):
+            hours.setdefault(each.bucket_at, []).append(each)
+        return [replace(merge(hours[at], bucket_at=at), histogram={}) for at in sorted(hours)]
+
+    def _sums(self, tasks: Sequence[int] | None, since: datetime, until: datetime) -> Sequence[Rollup]:
+        near = ""
         if tasks is not None:
             # By number: MariaDB takes a subquery for the way in, and looks through every hour of each task.
             near = f" AND task_id IN ({placeholders(tasks)})" if tasks else " AND 1 = 0"

@@ -8,16 +8,17 @@ is there is updated by its id, the rest inserted: InnoDB would lock gaps for an 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from smart_cron.core.histogram import from_text
+from smart_cron.core.histogram import from_text, to_text
 from smart_cron.core.rollup import Period, Rollup, TaskCounts, day_of, hour_of, merge
 from smart_cron.core.run import Settlement
 from smart_cron.store.bulk import InsertEach, UpdateEach, placeholders
 from smart_cron.store.dialects import FLOAT, INSTANT, INT, TEXT
 from smart_cron.store.rollup_sums import Key, summed
 from smart_cron.store.session import Session
+from smart_cron.store.total_gate import reopen
 
 BUCKET = "smart_cron_metrics_bucket"
 _SUMS = (
@@ -104,6 +105,12 @@ class Rollups:
                 known.append(row)
         _ADD.run(self._session, known)
         OPEN.run(self._session, fresh)
+        this_hour = hour_of(datetime.now(UTC))
+        if over := {hour for _, hour, _ in sums if hour < this_hour}:
+            self._session.defer(self._reopen, over)
+
+    def _reopen(self, hours: Sequence[Collection[datetime]]) -> None:
+        reopen(self._session, {at for each in hours for at in each})
 
     def _identity(self, key: Key) -> dict[str, object]:
         task_id, hour, node = key
@@ -121,32 +128,21 @@ class Rollups:
         read = {bucket_at: self._read_instant(bucket_at) for bucket_at in {row[1] for row in rows}}
         return {(row[0], read[row[1]], row[2]): row[3:] for row in rows}
 
-    def series(
-        self, *, task_id: int | None = None, since: datetime, until: datetime, percentiles: bool = True
-    ) -> list[Rollup]:
-        """Return the hours of a task, or of all together, the earliest first; hours without a run are left out.
+    def series(self, *, task_id: int, since: datetime, until: datetime) -> list[Rollup]:
+        """Return the hours of a task, the earliest first; hours without a run are left out.
 
         Of a past that was made into days a day stands as its first hour.
         """
-        if task_id is None and not percentiles:
-            return self._sums(since, until)
-        where, params = (f"{SUMMED} AND bucket_at >= %s AND bucket_at < %s", self._span(since, until))
-        if task_id is not None:
-            where, params = f"task_id = %s AND {where}", [task_id, *params]
-        rows = self._session.rows(f"SELECT {', '.join(READ)} FROM smart_cron_metrics WHERE {where}", params)
+        rows = self._session.rows(
+            f"""SELECT {", ".join(READ)} FROM smart_cron_metrics
+             WHERE task_id = %s AND {SUMMED} AND bucket_at >= %s AND bucket_at < %s""",
+            [task_id, *self._span(since, until)],
+        )
         hours: dict[datetime, list[Rollup]] = {}
         for row in rows:
             rollup = rollup_of(self._session, row)
             hours.setdefault(rollup.bucket_at, []).append(rollup)
         return [merge(hours[hour], bucket_at=hour) for hour in sorted(hours)]
-
-    def _sums(self, since: datetime, until: datetime) -> list[Rollup]:
-        rows = self._session.rows(
-            f"""SELECT bucket_at, {TOTALS} FROM smart_cron_metrics
-             WHERE {SUMMED} AND bucket_at >= %s AND bucket_at < %s GROUP BY bucket_at ORDER BY bucket_at""",
-            self._span(since, until),
-        )
-        return [rollup_of(self._session, (*row, None)) for row in rows]
 
     def counts_by_task(self, *, since: datetime, until: datetime, watched_only: bool = False) -> Sequence[TaskCounts]:
         """Return how the runs of each task, or of those that are watched, went in the hours of the span."""
@@ -182,6 +178,12 @@ def rollup_of(session: Session, row: Sequence[Any]) -> Rollup:
     )
 
 
+def values_of(sums: Rollup) -> dict[str, object]:
+    """Return the columns of such a row that are figures."""
+    known = {name: getattr(sums, name) for name, _ in VALUES if hasattr(sums, name)}
+    return known | {"duration_histogram": to_text(sums.histogram) or None}
+
+
 def forget_lost(session: Session, execution_id: int) -> None:
     """Take a loss back that another node had guessed, since the run's own node knows better; the task is locked."""
     row = session.row("SELECT task_id, completed_at, node FROM smart_cron_executions WHERE id = %s", [execution_id])
@@ -195,6 +197,7 @@ def forget_lost(session: Session, execution_id: int) -> None:
              WHERE task_id = %s AND period = %s AND bucket_at = %s AND node = %s AND runs > 0 AND failures > 0""",
             [row[0], period.value, session.dialect.instant(bucket_at), row[2] or ""],
         ):
+            reopen(session, {hour_of(completed_at)})
             return
 
 

@@ -40,6 +40,7 @@ class Chore:
 def chores(house: House) -> Sequence[Chore]:
     """Return what this node does beside running tasks."""
     # Late, since nobody but a master needs what they bring along.
+    from smart_cron.services.metrics.totals import reckon_totals
     from smart_cron.wiring.auditing import audit_watch
     from smart_cron.wiring.cleaning import OwnCleanup
     from smart_cron.wiring.metering import new_sampler, trace_export, write_textfile
@@ -49,6 +50,7 @@ def chores(house: House) -> Sequence[Chore]:
 
     todo = [
         Chore(name="node sample", every_seconds=60, act=new_sampler(house).sample),
+        Chore(name="totals", every_seconds=60, act=partial(reckon_totals, house.store.totals)),
         Chore(name="ping check", every_seconds=60, act=silence_watch(house).look),
         Chore(name="audit watch", every_seconds=60, act=audit_watch(house).look),
         Chore(name="own health", every_seconds=60, act=OwnHealth(house).look),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -16,13 +16,10 @@ from smart_cron.core.traced import TracedRun
 class RollupStore(Protocol):
     """Runs summed up by hour. Every span is since <= instant < until."""
 
-    def series(
-        self, *, task_id: int | None = None, since: datetime, until: datetime, percentiles: bool = True
-    ) -> list[Rollup]:
-        """Return the hours of a task, or of all together, the earliest first; hours without a run are left out.
+    def series(self, *, task_id: int, since: datetime, until: datetime) -> list[Rollup]:
+        """Return the hours of a task, the earliest first; hours without a run are left out.
 
         Of a past that was made into days a day stands as its first hour.
-        Without *percentiles* the sums alone are read, which for ten thousand tasks is ten times as fast.
         """
 
     def counts_by_task(self, *, since: datetime, until: datetime, watched_only: bool = False) -> Sequence[TaskCounts]:
@@ -30,6 +27,13 @@ class RollupStore(Protocol):
 
         Watched are those that are switched on, with alerts, and with a tolerance above 0.
         """
+
+
+class TotalStore(Protocol):
+    """Sums of all tasks together, by hour and day, for those who ask of no task in particular."""
+
+    def reckon(self, *, enough: Callable[[], bool]) -> int:
+        """Reckon what is missing, the newest first, until there is *enough*; return how many totals were made."""
 
 
 class SampleStore(Protocol):

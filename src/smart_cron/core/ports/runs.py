@@ -31,4 +31,7 @@ class RunReads(Protocol):
         """Return the sum of the hours of the span for the filter's task, node and groups; without a histogram."""
 
     def histogram(self, wanted: RunFilter, *, since: datetime, until: datetime) -> Mapping[int, int]:
-        """Return how the durations of these hours are spread; it costs a row for each task and hour."""
+        """Return how the durations of these hours are spread; see `spread_since` for what it costs."""
+
+    def spread_since(self, wanted: RunFilter, *, since: datetime, until: datetime) -> datetime:
+        """Return from when on the histogram of the span is cheap to read: from its beginning, or near its end."""

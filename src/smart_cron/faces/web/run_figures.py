@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from smart_cron.core.histogram import merged, quantile_within
-from smart_cron.core.rollup import HOUR, Rollup, hour_of
+from smart_cron.core.rollup import HOUR, Rollup, day_of, hour_of
 from smart_cron.core.run import Status
 from smart_cron.core.run_filter import RunFilter
 from smart_cron.faces.web.premises import Premises
 from smart_cron.faces.web.run_form import FAILED
 
 DAY = timedelta(hours=24)
+LONG = 7 * DAY
 # What is kept by task and hour of two thousand tasks takes a while to read: hours that are over seldom change.
 KEPT_SECONDS, KEPT_LONG_SECONDS, KEPT_HOUR_SECONDS = 10.0, 60.0, 600.0
 
@@ -41,8 +42,11 @@ def figures_for(premises: Premises, wanted: RunFilter, now: datetime) -> RunFigu
     count_of = _count_of(wanted.statuses)
     if not replace(wanted, statuses=()).is_summed or count_of is None:
         return None
-    since = hour_of(wanted.since or (wanted.until or now) - DAY)
     until = _whole_hour(min(wanted.until or now, now + HOUR))
+    since = hour_of(wanted.since or (wanted.until or now) - DAY)
+    if until - since > LONG:
+        # Of what is long ago there are days.
+        since = day_of(since)
     asked = replace(wanted, since=None, until=None, statuses=())
     total = premises.memo.get(
         ("run sums", asked, since, until),
@@ -57,8 +61,11 @@ def figures_for(premises: Premises, wanted: RunFilter, now: datetime) -> RunFigu
 def _with_durations(
     premises: Premises, asked: RunFilter, total: Rollup, since: datetime, until: datetime
 ) -> RunFigures:
-    # Of one task every hour is read; of all tasks the last whole one and this one say enough.
-    spread_since = since if asked.task_id is not None else max(since, until - 2 * HOUR)
+    spread_since = premises.memo.get(
+        ("run spread since", asked, since, until),
+        lambda: premises.store.runs.spread_since(asked, since=since, until=until),
+        seconds=KEPT_HOUR_SECONDS,
+    )
     histogram = merged(
         premises.memo.get(
             ("run spread", asked, begin, end),

@@ -29,9 +29,9 @@ EXECUTIONS = """
       FROM numbers n JOIN smart_cron_tasks_config t ON t.task_name = {task_name}"""
 METRICS = """
     INSERT INTO smart_cron_metrics (period, bucket_at, task_id, task_name, node, runs, successes, failures,
-        timed_runs, duration_sum, duration_min, duration_max)
+        timed_runs, duration_sum, duration_min, duration_max, duration_p50, duration_p95, duration_histogram)
     SELECT '{period}', {bucket}, task_id, MIN(task_name), 'one', COUNT(*), SUM(success), COUNT(*) - SUM(success),
-           COUNT(*), SUM(execution_time), MIN(execution_time), MAX(execution_time)
+           COUNT(*), SUM(execution_time), MIN(execution_time), MAX(execution_time), 8.5, 15.5, {spread}
       FROM smart_cron_executions WHERE started_at {side} {bound} GROUP BY task_id, {bucket}"""
 SUM_OF = "(SELECT COALESCE(SUM(m.{}), 0) FROM smart_cron_metrics m WHERE m.task_id = smart_cron_tasks_config.id)"
 TOTALS = f"""
@@ -56,17 +56,21 @@ ANALYSE = {
 }
 
 
-def fill(home: Home, *, rows: int, tasks: int, say: Callable[[str], None]) -> None:
-    """Write so many executions of task_1 and on, evenly over the last ninety days, and all that is summed up."""
+def fill(home: Home, *, rows: int, tasks: int, say: Callable[[str], None], hours: int = HOURS_KEPT) -> None:
+    """Write so many executions of task_1 and on, evenly over the last ninety days, and all that is summed up.
+
+    Older than so many *hours*, sums are of days.
+    """
     speak, execute = _SPEECH[home.database.name], home.connection.execute
     ends_at = int(time.time()) - 60
     for first in range(1, rows + 1, AT_ONCE):
         last = min(first + AT_ONCE - 1, rows)
         execute(_executions(speak, first=first, last=last, rows=rows, tasks=tasks, ends_at=ends_at))
         say(f"  {last:,} of {rows:,}")
-    bound = speak.instant(str((ends_at // 3600 - HOURS_KEPT) * 3600))
+    bound = speak.instant(str((ends_at // 3600 - hours) * 3600))
     for period, side in (("hour", ">="), ("day", "<")):
-        execute(METRICS.format(period=period, bucket=speak.begin(period), side=side, bound=bound))
+        spread = speak.text("'22:'", "COUNT(*)")
+        execute(METRICS.format(period=period, bucket=speak.begin(period), side=side, bound=bound, spread=spread))
     execute(TOTALS.format(failing=f"{speak.rest('id', FAILING_TASKS)} = 0"))
     for statement in OTHERS:
         tenth, check = speak.rest("i", 10), speak.text("'check_'", speak.rest("i", 15))

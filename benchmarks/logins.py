@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import http.client
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlencode
 
-from benchmarks.house import Ground, Home
+from benchmarks.dashboards import add_user, dashboard
+from benchmarks.house import Ground
 from benchmarks.options import Options
 from benchmarks.programs import TRUE
 from benchmarks.report import Figure, Target
@@ -22,7 +21,6 @@ from benchmarks.report import Figure, Target
 TRIES, QUICK_TRIES = 200, 8
 # A name is locked after a hundred wrong passwords from one address, whatever the settings say.
 USERS, TRIES_EACH = 4, 50
-PASSWORD = "correct horse battery"
 SECTION = "Who has an account, by the time of an answer"
 # Nothing of it is to be locked or slowed here: that is another protection, and hides what is measured.
 SETTINGS = {
@@ -96,22 +94,7 @@ def _served(ground: Ground) -> Iterator[int]:
     """Start a dashboard that knows some users, and yield its port."""
     home = ground.home("sqlite", TRUE, **SETTINGS)
     for number in range(USERS):
-        _add_user(home, f"known{number}")
-    command = [sys.executable, "-m", "smart_cron", "dashboard", "--port", "0"]
-    # Each wrong password is a line there.
-    nowhere = subprocess.DEVNULL
-    dashboard = subprocess.Popen(command, env=home.environment, stdin=nowhere, stderr=nowhere, stdout=subprocess.PIPE)
-    try:
-        assert dashboard.stdout is not None
-        found = re.search(rb"http://\S+:(\d+)", dashboard.stdout.readline())
-        assert found is not None, "the dashboard does not say where it listens"
-        yield int(found[1])
-    finally:
-        dashboard.terminate()
-        dashboard.communicate(timeout=30)
+        add_user(home, f"known{number}")
+    with dashboard(home) as served:
+        yield served.port
     home.connection.close()
-
-
-def _add_user(home: Home, name: str) -> None:
-    command = [sys.executable, "-m", "smart_cron", "user", "add", name]
-    subprocess.run(command, env=home.environment, input=f"{PASSWORD}\n".encode(), check=True, stdout=subprocess.DEVNULL)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
 import os
-import re
 import selectors
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from http.cookies import SimpleCookie
-from urllib.parse import urlencode
 
+from benchmarks.dashboards import Visitor, add_user, call, dashboard
 from benchmarks.house import Ground, Home
 from benchmarks.options import Options
 from benchmarks.processes import cpu_seconds, pss_bytes, wait_until
@@ -25,7 +20,6 @@ VIEWERS, QUICK_VIEWERS = 200, 10
 # Of so many one looks at an output that grows; the others are at home.
 OF_WHOM_ONE_READS = 4
 SECONDS, QUICK_SECONDS, SETTLE_SECONDS = 30.0, 3.0, 5.0
-PASSWORD = "correct horse battery"
 PRINTER = 'while :; do echo "a line of output at $(date +%s%N)"; sleep 0.2; done'
 MEGABYTE = 1_000_000
 
@@ -36,8 +30,8 @@ def measure(ground: Ground, options: Options) -> list[Figure]:
     shares, grown, bytes_read = [], [], []
     for repeat in range(options.repeats):
         options.say(f"streams: repeat {repeat + 1} of {options.repeats}")
-        with _served(ground) as (home, dashboard, port):
-            share, growth, received = _watched(home, dashboard, port, viewers, seconds)
+        with _served(ground) as (home, pid, port):
+            share, growth, received = _watched(home, pid, port, viewers, seconds)
         shares.append(100 * share)
         grown.append(growth / MEGABYTE)
         bytes_read.append(received / viewers / seconds)
@@ -58,29 +52,21 @@ def _served(ground: Ground) -> Iterator[tuple[Home, int, int]]:
     """Start a master with a task that prints, and a dashboard; yield the home, its pid and port."""
     home = ground.home("sqlite", TRUE)
     home.add_tasks(100)
-    _call(home, "task", "add", "printer", "--command", PRINTER, "--schedule", "0 0 1 1 *")
-    _call(home, "task", "add", "minutely", "--command", "true", "--schedule", "* * * * *")
-    _call(home, "user", "add", "looker", typed=f"{PASSWORD}\n")
-    command = [sys.executable, "-m", "smart_cron", "dashboard", "--port", "0"]
+    call(home, "task", "add", "printer", "--command", PRINTER, "--schedule", "0 0 1 1 *")
+    call(home, "task", "add", "minutely", "--command", "true", "--schedule", "* * * * *")
+    add_user(home)
     with home.master():
-        _call(home, "task", "run", "printer")
-        dashboard = subprocess.Popen(command, env=home.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        try:
-            assert dashboard.stdout is not None
-            found = re.search(rb"http://\S+:(\d+)", dashboard.stdout.readline())
-            assert found is not None, "the dashboard does not say where it listens"
-            yield home, dashboard.pid, int(found[1])
-        finally:
-            dashboard.terminate()
-            dashboard.communicate(timeout=30)
+        call(home, "task", "run", "printer")
+        with dashboard(home) as served:
+            yield home, served.pid, served.port
     home.connection.close()
 
 
-def _watched(home: Home, dashboard: int, port: int, viewers: int, seconds: float) -> tuple[float, int, int]:
+def _watched(home: Home, pid: int, port: int, viewers: int, seconds: float) -> tuple[float, int, int]:
     """Return the share of a core, the growth in bytes, and how many bytes were sent."""
-    cookies = _logged_in(port)
+    cookies = Visitor(port).cookies
     number = _number_of(home)
-    before = pss_bytes(dashboard)
+    before = pss_bytes(pid)
     with ExitStack() as opened, selectors.DefaultSelector() as waiting:
         for viewer in range(viewers):
             path = f"/stream/output/{number}" if viewer % OF_WHOM_ONE_READS == 0 else "/stream/home"
@@ -91,10 +77,10 @@ def _watched(home: Home, dashboard: int, port: int, viewers: int, seconds: float
             connection.setblocking(False)
             waiting.register(connection, selectors.EVENT_READ)
         _drain(waiting, SETTLE_SECONDS)
-        began, spent = time.monotonic(), cpu_seconds([dashboard])
+        began, spent = time.monotonic(), cpu_seconds([pid])
         received = _drain(waiting, seconds)
-        share = (cpu_seconds([dashboard]) - spent) / (time.monotonic() - began)
-        return share, pss_bytes(dashboard) - before, received
+        share = (cpu_seconds([pid]) - spent) / (time.monotonic() - began)
+        return share, pss_bytes(pid) - before, received
 
 
 def _drain(waiting: selectors.BaseSelector, seconds: float) -> int:
@@ -108,41 +94,9 @@ def _drain(waiting: selectors.BaseSelector, seconds: float) -> int:
     return total
 
 
-def _logged_in(port: int) -> str:
-    """Return the cookies of somebody who is logged in; home is rendered once, so that all code is loaded."""
-    kept: dict[str, str] = {}
-    page = _ask(port, "GET", "/login", kept)
-    found = re.search(rb'csrfmiddlewaretoken" value="([A-Za-z0-9]+)"', page)
-    assert found is not None
-    form = {"csrfmiddlewaretoken": found[1].decode(), "login": "looker", "password": PASSWORD}
-    _ask(port, "POST", "/login", kept, urlencode(form))
-    for path in ("/", "/runs"):
-        assert b"Log out" in _ask(port, "GET", path, kept), "the login failed"
-    return _header(kept)
-
-
-def _ask(port: int, method: str, path: str, kept: dict[str, str], body: str | None = None) -> bytes:
-    headers = {"Cookie": _header(kept), "Content-Type": "application/x-www-form-urlencoded"}
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
-        connection.request(method, path, body=body, headers=headers)
-        answer = connection.getresponse()
-        for line in answer.headers.get_all("Set-Cookie", []):
-            kept.update({name: morsel.value for name, morsel in SimpleCookie(line).items()})
-        return answer.read()
-
-
-def _header(kept: dict[str, str]) -> str:
-    return "; ".join(f"{name}={value}" for name, value in kept.items())
-
-
 def _number_of(home: Home) -> int:
     running = (
         "SELECT COALESCE(MAX(id), 0) FROM smart_cron_executions WHERE task_name = 'printer' AND status = 'running'"
     )
     wait_until(lambda: home.connection.number(running) > 0, what="the task that prints", seconds=60)
     return home.connection.number(running)
-
-
-def _call(home: Home, *words: str, typed: str = "") -> None:
-    command = [sys.executable, "-m", "smart_cron", *words]
-    subprocess.run(command, env=home.environment, input=typed.encode(), check=True, stdout=subprocess.DEVNULL)

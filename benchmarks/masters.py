@@ -99,9 +99,13 @@ class MasterProcess:
         """Return the task runner's children."""
         return children(self.runner_pid)
 
+    def own_cpu_seconds(self) -> float:
+        """Return the CPU time of the master alone up to now."""
+        return cpu_seconds([self.pid])
+
     def cpu_seconds(self) -> float:
         """Return the CPU time of master, task runner, supervisors and all tasks up to now."""
-        return cpu_seconds([self.pid]) + tree_cpu_seconds(self.runner_pid)
+        return self.own_cpu_seconds() + tree_cpu_seconds(self.runner_pid)
 
 
 def stop_tree(runner: int) -> None:

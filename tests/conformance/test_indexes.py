@@ -10,6 +10,7 @@ import pytest
 from benchmarks.row_counts import row_counter
 from tests.conformance.scene import NOON, Scene
 
+from smart_cron.core.audit import AuditFilter
 from smart_cron.core.run import Status
 from smart_cron.store.gateway import Store
 from smart_cron.store.public.views import VIEWS
@@ -32,6 +33,7 @@ READS: dict[str, Callable[[Store], object]] = {
     "failures": lambda store: store.history.runs(statuses=[Status.FAILED, Status.LOST], limit=10),
     "running": lambda store: store.history.runs(statuses=[Status.RUNNING], limit=10),
     "heal": lambda store: store.records.heal_projections(),
+    "audit of an action": lambda store: store.audit.entries(AuditFilter(action="restore"), limit=10),
 }
 
 
@@ -69,7 +71,9 @@ def fill(scene: Scene, side: int = SIDE) -> None:
     for into, select in ((into_tasks, tasks), (into_runs, runs)):
         # MariaDB wants the common table expression after INSERT INTO, and the others take it there.
         session.execute(f"{into} {numbers} {select}")
-    analyse = "ANALYZE TABLE smart_cron_tasks_config, smart_cron_executions"
+    into_audit = "INSERT INTO smart_cron_audit_log (actor, action, entity_type)"
+    session.execute(f"{into_audit} {numbers} SELECT 'node one', 'update', 'task' FROM n")
+    analyse = "ANALYZE TABLE smart_cron_tasks_config, smart_cron_executions, smart_cron_audit_log"
     session.rows(analyse) if session.dialect.name == "mysql" else session.execute("ANALYZE")
 
 

@@ -12,6 +12,7 @@ import pytest
 from tests.process.cli import Console
 from tests.web.api_callers import make_key
 from tests.web.conftest import Dashboard, House, housed, served
+from tests.web.furniture import opened
 from tests.web.visitors import add_users
 
 pytestmark = pytest.mark.slow
@@ -154,6 +155,76 @@ def test_users_are_let_in_and_changed_from_afar(far: Far, served_house: Dashboar
     assert b"needs the role admin" in far("user", "list", role="viewer").stderr
 
 
+def test_held_slots_are_decided_on_from_afar(far: Far, served_house: Dashboard, script: Path) -> None:
+    house = served_house.house
+    sure(far("task", "add", "four", "--script", str(script), "--schedule", "@daily", "--disabled"))
+    with opened(served_house) as store:
+        store.session.execute(
+            """INSERT INTO smart_cron_skipped_slots (task_id, task_name, first_slot, last_slot, slot_count, outcome,
+             reason, schedule_pattern, time_zone)
+             VALUES (%s, 'four', '2026-11-01 00:00:00.000000', '2026-11-04 00:00:00.000000', 4, 'held', 'was missed',
+                '0 0 * * *', 'UTC')""",
+            [store.tasks.get("four").id],
+        )
+    assert sure(far("task", "held", "list", "--json")) == house.sure("task", "held", "list", "--json").decode()
+    assert sure(far("task", "held", "list", "four")) == house.sure("task", "held", "list", "four").decode()
+    assert "1 slot of 'four' will run" in sure(far("task", "held", "run", "four", "--newest"))
+    assert "1 slot" in sure(far("task", "held", "drop", "four", "--slot", "2026-11-02", "--yes"))
+    assert b"no held slot" in far("task", "held", "run", "four", "--slot", "2026-11-02").stderr
+    assert "2 slots" in sure(far("task", "held", "drop", "four", "--all", "--yes"))
+    assert "No slot waits" in sure(far("task", "held", "list"))
+    assert far("task", "held", "drop", "four", "--all", "--yes", role="viewer").returncode == 1
+
+
+def test_health_and_the_log_are_told_from_afar(far: Far, served_house: Dashboard) -> None:
+    house = served_house.house
+    house.call("health")
+    here = json.loads(house.call("health", "--json").stdout)
+    done = far("health", "--json")
+    there = json.loads(done.stdout)
+
+    assert done.returncode == (0 if there["healthy"] else 1)
+    assert {each["check"] for each in there["findings"]} >= {each["check"] for each in here["findings"]}
+    assert there["checked_at"]
+    assert far("health").stdout.decode().count("\n") == len(there["findings"]) + 1
+    lines = sure(far("logs", "--lines", "5", "--json")).splitlines()
+    assert len(lines) == 5
+    assert [json.loads(line)["timestamp"] for line in lines] == sorted(json.loads(line)["timestamp"] for line in lines)
+    assert all("Master started" in line for line in sure(far("logs", "--search", "Master started")).splitlines())
+    assert b"on the machine itself" in far("logs", "--follow").stderr
+
+
+def test_the_audit_log_is_read_from_afar(far: Far, served_house: Dashboard, script: Path) -> None:
+    house = served_house.house
+    sure(far("task", "add", "five", "--script", str(script), "--schedule", "@daily", "--disabled"))
+    sure(far("task", "edit", "five", "--priority", "3"))
+
+    for words in (("--task", "five"), ("--task", "five", "--json"), ("--action", "update", "--limit", "1", "--json")):
+        assert sure(far("audit", "list", *words)) == house.sure("audit", "list", *words).decode(), words
+    assert far("audit", "list", role="viewer").returncode == 1
+
+
+def test_backups_are_taken_and_proven_from_afar(far: Far, served_house: Dashboard) -> None:
+    taken = json.loads(sure(far("backup", "create", "--label", "from afar", "--json")))
+    assert (taken["status"], taken["label"], taken["reason"]) == ("verified", "from afar", "manual")
+    assert "is verified" in sure(far("backup", "verify", taken["file"]))
+    there = json.loads(sure(far("backup", "list", "--json")))
+    here = json.loads(served_house.house.sure("backup", "list", "--json"))
+    # The API tells instants to the millisecond, and no path.
+    apart = dict.fromkeys(("path", "created_at", "verified_at"))
+    assert [each | apart for each in there] == [each | apart for each in here]
+    assert taken["file"] in sure(far("backup", "list"))
+    assert b"there is no backup 'nothing'" in far("backup", "verify", "nothing").stderr
+
+
+def test_everything_is_stopped_and_resumed_from_afar(far: Far, served_house: Dashboard) -> None:
+    assert "Nothing starts" in sure(far("stop-all", "--reason", "a fire", "--yes"))
+    hold = json.loads(served_house.house.sure("stop-all", "--resume", "--dry-run", "--json"))
+    assert hold["reason"] == "a fire"
+    assert "Tasks start again" in sure(far("stop-all", "--resume"))
+    assert b"cannot be rehearsed" in far("stop-all", "--dry-run").stderr
+
+
 def test_faults_of_a_task_are_told_as_on_the_machine(far: Far) -> None:
     done = far("task", "add", "three", "--script", "relative", "--schedule", "0 0 30 2 *")
 
@@ -173,7 +244,10 @@ def test_what_only_the_machine_can_do_is_refused(far: Far) -> None:
         ("master",),
         ("db", "check"),
         ("doctor",),
-        ("backup", "restore", "x"),
+        ("backup", "restore", "x", "--yes"),
+        ("backup", "prune"),
+        ("backup", "create", "--dry-run"),
+        ("audit", "verify"),
         ("init",),
     ):
         done = far(*words)

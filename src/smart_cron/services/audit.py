@@ -17,7 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from smart_cron.core.audit import Actor, AuditHead, Source
-from smart_cron.core.ports import Log
+from smart_cron.core.errors import UnknownTaskError
+from smart_cron.core.ports import Log, TaskStore
 from smart_cron.core.ports.audit import AuditStore, RevisionStore
 
 HEAD_FILE = "audit-head.json"
@@ -185,3 +186,11 @@ def forget_head(state_dir: Path) -> None:
     """Begin anew, since the database is another one, and somebody said so."""
     with suppress(FileNotFoundError):
         (state_dir / HEAD_FILE).unlink()
+
+
+def number_of(tasks: TaskStore, name: str) -> int | None:
+    """Return the number of a task, under which its runs stand in the audit log; None for one that is gone."""
+    try:
+        return tasks.get(name).id
+    except UnknownTaskError:
+        return None

@@ -39,6 +39,7 @@ RESOURCES = (
     ("/runs", runs.router),
     ("/alerts", alerts.router),
     ("/ledger", slots.router),
+    ("/held", slots.waiting),
     ("/audit", audit.router),
     ("/users", users.router),
     ("/backups", backups.router),

@@ -14,6 +14,7 @@ from smart_cron.core.people import Role
 from smart_cron.faces.api.access import needs
 from smart_cron.faces.api.paging import Paging
 from smart_cron.faces.web.premises import premises_of
+from smart_cron.services.audit import number_of
 
 router = Router(tags=["audit"])
 
@@ -33,6 +34,7 @@ class Entry(Schema):
     entity_name: str | None
     old_values: str | None
     new_values: str | None
+    row_hash: str | None
 
 
 class EntryPage(Schema):
@@ -54,7 +56,15 @@ class Wanted(Paging):
 @needs(Role.ADMIN)
 def list_audit(request: HttpRequest, asked: Query[Wanted]) -> dict[str, Any]:
     """The newest first."""
-    wanted = AuditFilter(since=asked.since, until=asked.until, user=asked.user, action=asked.action, task=asked.task)
-    found = premises_of(request).store.audit.entries(wanted, before_id=asked.cursor, limit=asked.limit + 1)
+    store = premises_of(request).store
+    wanted = AuditFilter(
+        since=asked.since,
+        until=asked.until,
+        user=asked.user,
+        action=asked.action,
+        task=asked.task,
+        task_id=number_of(store.tasks, asked.task) if asked.task else None,
+    )
+    found = store.audit.entries(wanted, before_id=asked.cursor, limit=asked.limit + 1)
     shown = found[: asked.limit]
     return {"items": shown, "next": shown[-1].id if len(found) > asked.limit else None}

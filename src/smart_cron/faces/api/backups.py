@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from ninja import Router, Schema
 from pydantic import Field
 
-from smart_cron.core.backup import Backup, BackupKind
+from smart_cron.core.backup import Backup, BackupKind, as_document
 from smart_cron.core.people import Role
 from smart_cron.faces.api.access import actor_of, needs, person_of
 from smart_cron.faces.api.paging import Closed
@@ -30,17 +30,36 @@ router = Router(tags=["backups"])
 BUSY = "Another backup is at work. Let it end, then try it again."
 
 
+class TableOut(Schema):
+    """How many rows a table has in it, and a sum over them."""
+
+    rows: int
+    checksum: str
+
+
 class BackupOut(Schema):
-    """A backup; it counts once it is verified. `id` stands for it in addresses."""
+    """A backup; it counts once it is verified. `id` stands for it in addresses; `reason` is null for one laid there by
+    hand, and `is_there` false where it could not be taken.
+    """
 
     id: str
     name: str
     kind: str
+    reason: str | None
     status: str
     created_at: datetime
     verified_at: datetime | None
+    drilled_at: datetime | None
     size_bytes: int
+    text_bytes: int
+    sha256: str
     label: str | None
+    node: str | None
+    database: str
+    server: str
+    migrations: list[str]
+    tables: dict[str, TableOut]
+    is_there: bool
     error: str | None
 
 
@@ -67,8 +86,7 @@ class NewBackup(Closed):
 def list_backups(request: HttpRequest) -> list[dict[str, Any]]:
     """The newest first. Restoring one is done on the console: `smart-cron backup restore`."""
     require_all_groups(person_of(request))
-    found = keeper(premises_of(request)).backups()
-    return [_document(each) for each in sorted(found, key=lambda each: each.created_at, reverse=True)]
+    return [_document(each) for each in reversed(keeper(premises_of(request)).everything())]
 
 
 @router.get("/work", response=WorkOut | None, summary="The backup that is at work, or was last")
@@ -117,14 +135,4 @@ def verify_backup(request: HttpRequest, backup_id: str) -> tuple[int, dict[str, 
 
 
 def _document(backup: Backup) -> dict[str, Any]:
-    return {
-        "id": id_of(backup),
-        "name": backup.name,
-        "kind": str(backup.kind),
-        "status": str(backup.status),
-        "created_at": backup.created_at,
-        "verified_at": backup.verified_at,
-        "size_bytes": backup.size_bytes,
-        "label": backup.label,
-        "error": backup.error,
-    }
+    return {**as_document(backup), "id": id_of(backup), "name": backup.name, "is_there": backup.is_there}

@@ -19,7 +19,7 @@ from smart_cron.core.zones import zone
 from smart_cron.faces.api.access import actor_of, needs, person_of
 from smart_cron.faces.api.paging import Closed
 from smart_cron.faces.api.quota import count
-from smart_cron.faces.api.schemas import Said
+from smart_cron.faces.api.schemas import Said, Slot
 from smart_cron.faces.api.tasks import task_of
 from smart_cron.faces.web.limits import user_key
 from smart_cron.faces.web.premises import Premises, premises_of
@@ -29,7 +29,8 @@ from smart_cron.wiring.inquiring import inquiry_at
 
 tasks = Router(tags=["tasks"])
 router = Router(tags=["ledger"])
-MOST_EVENTS = 10_000
+waiting = Router(tags=["ledger"])
+MOST_EVENTS = MOST_SLOTS = 10_000
 
 
 class At(Closed):
@@ -59,10 +60,16 @@ class HeldOut(Schema):
     reason: str
 
 
+class Decided(Said):
+    """How many slots it was."""
+
+    count: int
+
+
 class Slots(Closed):
     """Which of the held slots; all of them where none are named."""
 
-    slots: list[AwareDatetime] | None = Field(None, max_length=10_000)
+    slots: list[AwareDatetime] | None = Field(None, max_length=MOST_SLOTS)
 
 
 @tasks.get("/{name}/why", response=list[dict[str, Any]], summary="Why a slot ran, or did not")
@@ -103,7 +110,15 @@ def held(request: HttpRequest, name: str) -> list[dict[str, Any]]:
     return [_held(found) for found in premises_of(request).store.held.held(task_of(request, name).id)]
 
 
-@tasks.post("/{name}/held/run", response=Said, summary="Run held slots")
+@tasks.get("/{name}/held/slots", response=list[Slot], summary="Each of its slots that wait for a person")
+@needs(Role.VIEWER)
+def held_slots(request: HttpRequest, name: str) -> list[dict[str, datetime]]:
+    """The earliest first, 10,000 at most."""
+    found = premises_of(request).store.held.slots(task_of(request, name).id)
+    return [{"slot": at} for at in found[:MOST_SLOTS]]
+
+
+@tasks.post("/{name}/held/run", response=Decided, summary="Run held slots")
 @needs(Role.OPERATOR)
 def run_held(request: HttpRequest, name: str, payload: Slots | None = None) -> dict[str, Any]:
     """The oldest first."""
@@ -111,17 +126,29 @@ def run_held(request: HttpRequest, name: str, payload: Slots | None = None) -> d
     count(request, "runs", user_key(person_of(request).id))
     wanted = _wanted(premises, task.id, payload)
     slots = premises.store.held.run(task.id, wanted, actor=actor_of(request), now=premises.clock.now())
-    return {"changed": slots > 0, "message": f"{slots} slots are run."}
+    return {"changed": slots > 0, "message": f"{slots} slots are run.", "count": slots}
 
 
-@tasks.post("/{name}/held/drop", response=Said, summary="Let held slots be skipped for good")
+@tasks.post("/{name}/held/drop", response=Decided, summary="Let held slots be skipped for good")
 @needs(Role.OPERATOR)
 def drop_held(request: HttpRequest, name: str, payload: Slots | None = None) -> dict[str, Any]:
     """They stand in the ledger as skipped."""
     premises, task = premises_of(request), task_of(request, name)
     wanted = _wanted(premises, task.id, payload)
     slots = premises.store.held.drop(task.id, wanted, actor=actor_of(request), now=premises.clock.now())
-    return {"changed": slots > 0, "message": f"{slots} slots are dropped."}
+    return {"changed": slots > 0, "message": f"{slots} slots are dropped.", "count": slots}
+
+
+@waiting.get("", response=list[HeldOut], summary="All slots that wait for a person")
+@needs(Role.VIEWER)
+def all_held(request: HttpRequest) -> list[dict[str, Any]]:
+    """Of the tasks that you may see."""
+    store, groups = premises_of(request).store, person_of(request).groups
+    found = store.held.held()
+    if groups is None:
+        return [_held(each) for each in found]
+    near = store.overview.groups_of([each.task_id for each in found])
+    return [_held(each) for each in found if each.task_id in near and (near[each.task_id] or "") in groups]
 
 
 @router.get("", response={200: str}, summary="What became of every slot", openapi_extra={"x-stream": "ndjson"})

@@ -45,6 +45,7 @@ class FindingOut(Schema):
     threshold: float | None
     unit: str | None
     node: str | None
+    response_time_ms: float | None
 
 
 class StatusOut(Schema):

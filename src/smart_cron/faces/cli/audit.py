@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from smart_cron.core.audit import AuditEntry, AuditFilter
 from smart_cron.core.audit_words import Change, changes_of, report_sentences, values_of
-from smart_cron.core.errors import UnknownTaskError
 from smart_cron.faces.cli.documents import print_json
 from smart_cron.faces.cli.errors import FAILED
 from smart_cron.faces.cli.lazy import LazyGroup
@@ -19,9 +18,6 @@ from smart_cron.faces.cli.run_rows import limit_option
 from smart_cron.faces.cli.session import Session, pass_session
 from smart_cron.faces.cli.tables import Cell, Column, show_table
 from smart_cron.faces.cli.text import printable
-
-if TYPE_CHECKING:
-    from smart_cron.wiring import House
 
 COMMANDS = {
     "list": ("audit:list_entries", "List changes, newest first: who, from where, what, before and after."),
@@ -72,13 +68,18 @@ def list_entries(
     TIME is 2026-11-23, '2026-11-23 02:30', or now, -2h, -7d; without a zone it is in the configured one.
     """
     from smart_cron.core.zones import zone
+    from smart_cron.services.audit import number_of
 
     with session.house() as house:
         place = zone(house.config.time_zone)
         interval = read_interval(since, until, now=house.clock.now(), place=place)
-        name, number = _task(house, task)
         wanted = AuditFilter(
-            since=interval.since, until=interval.until, user=user, action=action, task=name, task_id=number
+            since=interval.since,
+            until=interval.until,
+            user=user,
+            action=action,
+            task=task,
+            task_id=number_of(house.store.tasks, task) if task else None,
         )
         entries = house.store.audit.entries(wanted, before_id=before, limit=limit)
     if as_json:
@@ -86,16 +87,6 @@ def list_entries(
         return
     rows = [_row(entry, _when(entry, place)) for entry in entries]
     show_table(COLUMNS, rows, empty="The audit log has no such row.")
-
-
-def _task(house: House, name: str | None) -> tuple[str | None, int | None]:
-    if name is None:
-        return None, None
-    try:
-        task = house.store.tasks.get(name)
-    except UnknownTaskError:
-        return name, None
-    return task.name, task.id
 
 
 def _when(entry: AuditEntry, place: Any) -> str:

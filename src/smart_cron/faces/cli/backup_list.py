@@ -8,7 +8,7 @@ from datetime import tzinfo
 import click
 
 from smart_cron.core.backup import Backup, BackupStatus
-from smart_cron.faces.cli.backup_words import document
+from smart_cron.faces.cli.backup_words import document, keeper_near
 from smart_cron.faces.cli.documents import print_json
 from smart_cron.faces.cli.options import json_option
 from smart_cron.faces.cli.session import Session, pass_session
@@ -36,15 +36,14 @@ def list_backups(session: Session, /, *, as_json: bool) -> None:
 
     Files that somebody laid into the folder are there, too, as 'by hand'. One counts once it is verified.
     """
-    from smart_cron.wiring.backups import keeper_of
+    from smart_cron.core.zones import zone
 
     with session.house() as house:
-        keeper = keeper_of(house)
-        backups, zone = keeper.everything(), keeper.rules.zone
+        backups, place = keeper_near(house).everything(), zone(house.config.time_zone)
     if as_json:
         print_json([document(backup) for backup in backups])
         return
-    rows = [_row(backup, zone) for backup in backups]
+    rows = [_row(backup, place) for backup in backups]
     show_table(COLUMNS, rows, empty="There is no backup yet. Take one: smart-cron backup create")
 
 

@@ -7,7 +7,7 @@ import sys
 import click
 
 from smart_cron.core.backup import LATEST
-from smart_cron.faces.cli.backup_words import document, judged, progress, sentence
+from smart_cron.faces.cli.backup_words import document, judged, keeper_near, progress, sentence
 from smart_cron.faces.cli.documents import print_json
 from smart_cron.faces.cli.options import dry_run_option, json_option
 from smart_cron.faces.cli.session import Session, pass_session
@@ -28,12 +28,10 @@ def verify(
     BACKUPS are names in the folder, or paths; the latest one where none is named. The exit code is 1 where one is not
     what it was.
     """
-    from smart_cron.wiring.backups import keeper_of
-
     if every and backups:
         raise click.UsageError("--all and names of backups exclude each other.")
     with session.house(knows_logins=True) as house:
-        keeper = keeper_of(house)
+        keeper = keeper_near(house)
         chosen = keeper.backups() if every else [keeper.find(name) for name in backups or (LATEST,)]
         if dry_run:
             for backup in chosen:

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from smart_cron.core.backup import Backup, BackupStatus, as_document
 from smart_cron.faces.cli.errors import complain, note
 from smart_cron.faces.cli.text import counted, size
+
+if TYPE_CHECKING:
+    from smart_cron.faces.cli.remote.backups import BackupKeeper
+    from smart_cron.wiring import House
+
+
+def keeper_near(house: House) -> BackupKeeper:
+    """Return who keeps the backups of this house, be it elsewhere."""
+    if house.is_remote:
+        from smart_cron.faces.cli.remote.backups import RemoteBackups
+        from smart_cron.faces.cli.remote.house import api_of
+
+        return RemoteBackups(api_of(house))
+    from smart_cron.wiring.backups import keeper_of
+
+    return keeper_of(house)
 
 
 def document(backup: Backup) -> Mapping[str, Any]:

@@ -43,9 +43,13 @@ def health(session: Session, /, *, quiet: bool, as_json: bool) -> None:
     What is found is entered in the database and in the health log; alerts are raised for what is wrong, and resolved
     for what is well again. The exit code is 1 where something is critical, or could not be found out.
 
+    Of a server (--server) it tells what was found there lately, and looks at nothing anew.
+
     From a crontab, without a terminal and without options, it looks only where nobody has in these five minutes; else
     it says what was found then, and ends with that verdict.
     """
+    if session.is_remote:
+        raise click.exceptions.Exit(_tell_from_afar(session, quiet=quiet, as_json=as_json))
     from smart_cron.wiring.health_kept import done_already, keep
     from smart_cron.wiring.health_of import look_after, ward_of
 
@@ -60,6 +64,24 @@ def health(session: Session, /, *, quiet: bool, as_json: bool) -> None:
     kept = keep(ward, examination)
     _print(examination, kept, quiet=quiet, as_json=as_json)
     _end(_exit_code(examination, kept), hangs=examination.hangs or kept.hangs)
+
+
+def _tell_from_afar(session: Session, *, quiet: bool, as_json: bool) -> int:
+    """Say what was found at a server lately; return the exit code."""
+    from smart_cron.faces.cli.remote.house import api_of
+    from smart_cron.faces.cli.remote.watch import latest_health
+
+    with session.house() as house:
+        found = latest_health(api_of(house))
+    is_well = found.word == "healthy"
+    if as_json:
+        findings = [_finding(finding) for finding in found.findings]
+        print_json({"healthy": is_well, "checked_at": found.checked_at, "findings": findings})
+    else:
+        _print_findings(found.findings, quiet=quiet)
+        if not (quiet and is_well):
+            click.echo(_verdict(found.findings) if found.checked_at else "unknown (nobody has looked there lately)")
+    return 0 if is_well else 1
 
 
 def _require_home(config: Config) -> bool:
@@ -105,13 +127,17 @@ def _print(examination: Examination, kept: Kept, *, quiet: bool, as_json: bool) 
     if as_json:
         print_json(_document(examination))
     else:
-        for finding in examination.findings:
-            if finding.is_issue or not quiet:
-                click.echo(_line(finding))
+        _print_findings(examination.findings, quiet=quiet)
         if not (quiet and examination.is_healthy):
             click.echo(_verdict(examination.findings))
     for fault in kept.faults:
         complain(fault)
+
+
+def _print_findings(findings: Sequence[Finding], *, quiet: bool) -> None:
+    for finding in findings:
+        if finding.is_issue or not quiet:
+            click.echo(_line(finding))
 
 
 def _line(finding: Finding) -> str:

@@ -44,6 +44,9 @@ def logs(
     from smart_cron.logs.day_log import DayLog
     from smart_cron.logs.follow import follow
 
+    if session.is_remote:
+        _print(_from_afar(session, kind, level, text, lines, follows=follows), as_json=as_json)
+        return
     folder = session.config().log_dir
     if not folder.is_dir():
         raise SmartCronError(
@@ -59,6 +62,18 @@ def logs(
         _print((entry for entry in coming if wanted.admit(entry)), as_json=as_json)
     elif not past:
         click.echo(f"There is no such line in the {kind} logs in {folder}.", err=True)
+
+
+def _from_afar(
+    session: Session, kind: str, level: str | None, text: str | None, lines: int, *, follows: bool
+) -> list[dict[str, Any]]:
+    from smart_cron.faces.cli.remote.house import api_of
+    from smart_cron.faces.cli.remote.watch import latest_lines
+
+    if follows:
+        raise SmartCronError("the log is followed on the machine itself.", remedy="Its page /logs follows it, too.")
+    with session.house() as house:
+        return latest_lines(api_of(house), kind=kind, level=level, text=text, count=lines)
 
 
 def _wait() -> bool:

@@ -52,7 +52,10 @@ COMMANDS = {
 }
 ALIASES = {"execution": "run"}
 # What --server can be asked; some of their own commands are refused by the session.
-FROM_AFAR = ("task", "run", "execution", "alert", "explain", "why", "ledger", "node", "config", "user")
+FROM_AFAR = (
+    "task", "run", "execution", "alert", "explain", "why", "ledger", "node", "config", "user", "health", "logs",
+    "audit", "backup", "stop-all",
+)  # fmt: skip
 
 
 def _print_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:

@@ -65,18 +65,42 @@ def stop_all(
     reason. What is still there after --patience, and after its own grace and ten seconds more, is ended by force. Tasks
     and settings stay as they are. What comes due meanwhile waits, and --resume lets it go.
     """
+    if session.is_remote:
+        return _from_afar(session, resume=resume, reason=reason, yes=yes, dry_run=dry_run, as_json=as_json)
     if resume:
         return _resume(session, dry_run=dry_run, as_json=as_json)
     if dry_run:
         return _show(session, as_json=as_json)
-    if not yes and sys.stdin.isatty():
-        click.confirm("Hold every start on every node and end what runs now?", abort=True)
+    _confirm(yes=yes)
     report = _stop(session, reason=reason, patience=patience)
     if as_json:
         print_json(dataclasses.asdict(report))
     else:
         _tell(report)
     return FAILED if report.database_problem or report.unkillable else 0
+
+
+def _confirm(*, yes: bool) -> None:
+    if not yes and sys.stdin.isatty():
+        click.confirm("Hold every start on every node and end what runs now?", abort=True)
+
+
+def _from_afar(session: Session, *, resume: bool, reason: str, yes: bool, dry_run: bool, as_json: bool) -> int:
+    """Have a server do it; what does not go by itself there is ended by force on its own machine alone."""
+    from smart_cron.faces.cli.remote.house import api_of
+
+    if dry_run:
+        raise SmartCronError("this cannot be rehearsed from afar.", remedy="'run list' shows what runs.")
+    if not resume:
+        _confirm(yes=yes)
+    with session.house() as house:
+        api = api_of(house)
+        said = api.post("/resume") if resume else api.post("/stop", {"reason": reason, "end_runs": True})
+    if as_json:
+        print_json(said)
+    else:
+        click.echo(said["message"])
+    return 0
 
 
 def _resume(session: Session, *, dry_run: bool, as_json: bool) -> int:

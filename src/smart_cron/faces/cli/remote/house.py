@@ -12,21 +12,27 @@ from smart_cron.core.errors import SmartCronError
 from smart_cron.core.ports import Clock
 from smart_cron.engine.clock import SystemClock
 from smart_cron.faces.cli.remote.client import Api
+from smart_cron.faces.cli.remote.held import RemoteHeld
 from smart_cron.faces.cli.remote.history import RemoteAlerts, RemoteHistory
 from smart_cron.faces.cli.remote.tasks import RemoteTasks
+from smart_cron.faces.cli.remote.watch import RemoteAudit
 from smart_cron.faces.web.keys import kept_key
 
 if TYPE_CHECKING:
     from smart_cron.wiring import House
 
 
+def _on_the_machine(name: str) -> Exception:
+    if name.startswith("__"):
+        return AttributeError(name)
+    return SmartCronError("this is done on the machine itself.", remedy="Leave --server out, there.")
+
+
 class OnTheMachineAlone:
     """Stands where a part of the house is not to be had from afar."""
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise SmartCronError("this is done on the machine itself.", remedy="Leave --server out, there.")
+        raise _on_the_machine(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +43,9 @@ class RemoteConfig:
     node_name: str = ""
     alert_email: str | None = None
     channels: tuple[str, ...] = ()
+
+    def __getattr__(self, name: str) -> Any:
+        raise _on_the_machine(name)
 
 
 class _Database:
@@ -53,6 +62,8 @@ class RemoteStore:
     tasks: RemoteTasks
     history: RemoteHistory
     alerts: RemoteAlerts
+    held: RemoteHeld
+    audit: RemoteAudit
     database: _Database = field(default_factory=_Database)
     elsewhere: OnTheMachineAlone = field(default_factory=OnTheMachineAlone)
 
@@ -69,6 +80,9 @@ class RemoteHouse:
     api: Api
     clock: Clock = field(default_factory=SystemClock)
     is_remote: bool = True
+
+    def __getattr__(self, name: str) -> Any:
+        raise _on_the_machine(name)
 
     @contextmanager
     def hold_node(self) -> Iterator[bool]:
@@ -87,7 +101,13 @@ def open_remote_house(url: str, key_file: Path) -> RemoteHouse:
     """Return the house of this server. Raise SmartCronError, ConfigError for a key that is open to others."""
     api = Api(url, kept_key(key_file))
     tasks = RemoteTasks(api)
-    store = RemoteStore(tasks=tasks, history=RemoteHistory(api, tasks), alerts=RemoteAlerts(api, tasks))
+    store = RemoteStore(
+        tasks=tasks,
+        history=RemoteHistory(api, tasks),
+        alerts=RemoteAlerts(api, tasks),
+        held=RemoteHeld(api, tasks),
+        audit=RemoteAudit(api),
+    )
     return RemoteHouse(config=RemoteConfig(time_zone=api.get("/status")["time_zone"]), store=store, api=api)
 
 

@@ -33,7 +33,8 @@ READS: dict[str, Callable[[Store], object]] = {
     "failures": lambda store: store.history.runs(statuses=[Status.FAILED, Status.LOST], limit=10),
     "running": lambda store: store.history.runs(statuses=[Status.RUNNING], limit=10),
     "heal": lambda store: store.records.heal_projections(),
-    "audit of an action": lambda store: store.audit.entries(AuditFilter(action="restore"), limit=10),
+    "audit of a user": lambda store: store.audit.entries(AuditFilter(user="node one"), limit=10),
+    "audit of nobody": lambda store: store.audit.entries(AuditFilter(user="nobody"), limit=10),
 }
 
 

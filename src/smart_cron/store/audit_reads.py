@@ -13,6 +13,7 @@ from smart_cron.store.audit import Audit
 PAGE = 2000
 _LARGEST_ID = 2**63 - 1
 _ENTRY = f"id, {', '.join(SEALED_COLUMNS)}, row_hash"
+_Condition = tuple[str, list[object]]
 _PROVEN = ("id", *SEALED_COLUMNS, "previous_hash", "row_hash")
 
 
@@ -21,33 +22,39 @@ class AuditLog(Audit):
 
     def entries(self, wanted: AuditFilter, *, before_id: int | None = None, limit: int = 50) -> Sequence[AuditEntry]:
         """Return rows, newest first; page on with `before_id`."""
-        conditions, params = self._conditions(wanted)
+        asked = self._conditions(wanted)
         if before_id is not None:
-            conditions.append("id < %s")
-            params.append(min(before_id, _LARGEST_ID))
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        rows = self._session.rows(
-            f"SELECT {_ENTRY} FROM smart_cron_audit_log{where} ORDER BY id DESC LIMIT %s", [*params, limit]
-        )
+            asked.append(("id < %s", [min(before_id, _LARGEST_ID)]))
+        if wanted.user is None:
+            rows = self._newest(asked, limit)
+        else:
+            # As a login is typed, whatever it stands behind in the log; each by the index, and so in order already.
+            names = (wanted.user, f"cli:{wanted.user}", f"user {wanted.user}")
+            rows = [row for name in names for row in self._newest([("actor = %s", [name]), *asked], limit)]
+            rows = sorted(rows, key=lambda row: -row[0])[:limit]
         return [self._entry(row) for row in rows]
 
-    def _conditions(self, wanted: AuditFilter) -> tuple[list[str], list[object]]:
+    def _newest(self, asked: Sequence[_Condition], limit: int) -> list[tuple[Any, ...]]:
+        where = f" WHERE {' AND '.join(condition for condition, _ in asked)}" if asked else ""
+        params = [value for _, values in asked for value in values]
+        return self._session.rows(
+            f"SELECT {_ENTRY} FROM smart_cron_audit_log{where} ORDER BY id DESC LIMIT %s", [*params, limit]
+        )
+
+    def _conditions(self, wanted: AuditFilter) -> list[_Condition]:
         instant = self._session.dialect.instant
-        asked: list[tuple[str, list[object]]] = []
+        asked: list[_Condition] = []
         if wanted.since is not None:
             asked.append(("created_at >= %s", [instant(wanted.since)]))
         if wanted.until is not None:
             asked.append(("created_at < %s", [instant(wanted.until)]))
-        if wanted.user is not None:
-            # As a login is typed, whatever it stands behind in the log.
-            asked.append(("actor IN (%s, %s, %s)", [wanted.user, f"cli:{wanted.user}", f"user {wanted.user}"]))
         if wanted.action is not None:
             asked.append(("action = %s", [wanted.action]))
         if wanted.task is not None:
             of_task = ("entity_id = %s", wanted.task_id) if wanted.task_id else ("entity_name = %s", wanted.task)
             runs = "(entity_type = 'execution' AND entity_name = %s)"
             asked.append((f"((entity_type = 'task' AND {of_task[0]}) OR {runs})", [of_task[1], wanted.task]))
-        return [condition for condition, _ in asked], [value for _, values in asked for value in values]
+        return asked
 
     def _entry(self, row: Sequence[Any]) -> AuditEntry:
         named = dict(zip(("id", *SEALED_COLUMNS, "row_hash"), row, strict=True))

@@ -11,8 +11,4 @@ class Migration(migrations.Migration):
             model_name="auditentry",
             index=models.Index(fields=["actor", "id"], name="smart_cron_audit_actor"),
         ),
-        migrations.AddIndex(
-            model_name="auditentry",
-            index=models.Index(fields=["action", "id"], name="smart_cron_audit_action"),
-        ),
     ]

@@ -79,7 +79,6 @@ class AuditEntry(models.Model):
             models.Index(fields=["created_at"], name="smart_cron_audit_created"),
             models.Index(fields=["entity_type", "entity_id"], name="smart_cron_audit_entity"),
             models.Index(fields=["actor", "id"], name="smart_cron_audit_actor"),
-            models.Index(fields=["action", "id"], name="smart_cron_audit_action"),
         ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,8 @@ from tests.web.furniture import opened
 from tests.web.printing import began, lines, listening, printed, ran
 from tests.web.visitors import NARROW, WIDE, Visitor, add_users, chromium, let_in
 
-from smart_cron.taskrunner.output import STDERR, STDOUT, OutputWriter
+from smart_cron.taskrunner.output import STDERR, STDOUT, OutputWriter, segment_path
+from smart_cron.taskrunner.usage import STREAM
 
 pytestmark = pytest.mark.slow
 VISITORS: dict[str, Visitor] = {}
@@ -182,3 +184,34 @@ def test_sixty_four_megabytes_without_a_newline_are_shown_in_pieces(house: Dashb
     assert len(lines(first)) == 1
     assert len(first.body) < 100_000
     assert "were left out here" in viewer.get(f"/runs/{number}/output?after=4990000-0").body.decode()
+
+
+def test_what_a_run_uses_is_drawn_while_it_goes_on(mastered: Dashboard, browser: Browser, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    mastered.house.add("hungry", f"while [ ! -e {gate} ]; do sleep 0.05; done")
+    number = began(mastered, "hungry")
+    with browser.new_context(viewport=WIDE) as context:  # type: ignore[arg-type]
+        seen = let_in(context, mastered, "viewer")
+        page = seen.go(f"/runs/{number}")
+
+        expect(page.get_by_role("heading", name="Memory and CPU")).to_be_visible()
+        expect(page.locator("#usage-says")).to_contain_text("MB of memory at most", timeout=30_000)
+        assert seen.faults == []
+    gate.touch()
+
+
+def test_what_a_run_used_is_there_afterwards(house: Dashboard) -> None:
+    number = printed(house, "used", b"x\n")
+    path = house.house.home / "log" / "used.out"
+    path.touch()
+    noted = "".join(f"{5 + 30 * look}.0 {(50 + look) * 1_000_000} {look * 15}.00 3\n" for look in range(20))
+    Path(segment_path(str(path), STREAM, 1)).write_text(noted)
+    with opened(house) as store:
+        store.session.execute("UPDATE smart_cron_executions SET output_path = %s WHERE id = %s", [str(path), number])
+    viewer = VISITORS["viewer"]
+
+    page = viewer.get(f"/runs/{number}").body.decode()
+    assert "69.0 MB of memory at most; 4 min 45 s of CPU within 9 min 35 s, in 3 processes at the end." in page
+    looks = json.loads(viewer.get(f"/api/v1/runs/{number}/usage").body)
+    assert [looks[1][name] for name in ("seconds", "memory_bytes", "cpu_percent")] == [35.0, 51_000_000, 50.0]
+    assert "Memory and CPU" not in viewer.get(f"/runs/{printed(house, 'brief', b'x')}").body.decode()

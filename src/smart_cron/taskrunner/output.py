@@ -25,7 +25,8 @@ OFFSET = struct.Struct("<Q")
 
 FILE_MODE = 0o640
 DIRECTORY_MODE = 0o750
-SEGMENT_LETTERS = {STDOUT: "o", STDERR: "e"}
+# 0 is what the run used over time: see `usage`.
+SEGMENT_LETTERS = {0: "r", STDOUT: "o", STDERR: "e"}
 # A tail of five segments of an eighth holds at least the other half of the cap.
 SEGMENTS_KEPT = 5
 SMALLEST_SEGMENT = 4096
@@ -44,7 +45,7 @@ class FrameFile:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.fd = _create(path)
+        self.fd = create(path)
         self._end = 0
 
     def write(self, stream: int, data: bytes, milliseconds: int) -> bool:
@@ -65,7 +66,8 @@ class FrameFile:
         os.close(self.fd)
 
 
-def _create(path: str) -> int:
+def create(path: str) -> int:
+    """Open a new file to be appended to, and return its descriptor; the directory is made where there is none."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         return os.open(path, flags, FILE_MODE)
@@ -198,6 +200,14 @@ class OutputWriter:
         kept = meter.tail.write(data, milliseconds, offset, after_gap=meter.gap)
         self.truncated = self.truncated or meter.tail.gave_up
         return kept
+
+    def begin(self) -> None:
+        """Make the file before anything is printed: what lies beside it is found by it."""
+        try:
+            if self._main is None:
+                self._main = FrameFile(self._path)
+        except OSError:
+            return  # Whatever is printed will say so.
 
     def total(self, stream: int) -> int:
         """Return how many bytes the stream has printed, kept or not."""

@@ -21,6 +21,7 @@ from smart_cron.taskrunner.plan import SpawnPlan
 from smart_cron.taskrunner.spawn import spawn
 from smart_cron.taskrunner.tree import descendants, kill_children, kill_tree, terminate_tree
 from smart_cron.taskrunner.urgency import hurry, slow_down
+from smart_cron.taskrunner.usage import UsageLog
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Run:
         self.cause = "exited"
         self.started_at = epoch_microseconds()
         self.output = OutputWriter(order["output_path"], limits["output_bytes"])
+        self._usage = UsageLog(order["output_path"])
         self.leftovers: list[str] = []
         self.unkillable: list[str] = []
         self.has_children = False
@@ -162,6 +164,7 @@ class Run:
             if self._watches_children:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self.output.close()
+            self._usage.close()
 
     def _wait(self, told_to_stop: Callable[[int], bool]) -> None:
         wait = min(self._deadline, self._tick_at) - time.monotonic()
@@ -232,6 +235,12 @@ class Run:
                 self._on(Event.MEMORY)
         if self._status is None:
             self._reap_orphans()
+            self._look(now - self._began)
+
+    def _look(self, elapsed: float) -> None:
+        if elapsed >= self._usage.due_after:
+            self.output.begin()
+            self._usage.look(elapsed, ended_cpu_seconds=self._cpu_seconds)
 
     def _reap_orphans(self) -> None:
         # Looking first, not taking: the main process is left to its pidfd.

@@ -119,6 +119,13 @@ DOCUMENTS: Mapping[str, Any] = {
     "TaskTerms": {"priority": 1, "timeout_seconds": 900},
     "NewTask": {"task_name": "backup", "task_script": "/srv/jobs/backup.sh", "schedule_pattern": "0 2 * * *"},
     "RunOut": _RUN,
+    "UsageOut": {
+        "seconds": 35.0,
+        "memory_bytes": 48_230_400,
+        "processes": 2,
+        "cpu_seconds": 21.4,
+        "cpu_percent": 63.0,
+    },
     "RunInFull": {**_RUN, "stdout_output": "1320 files saved\n", "stderr_output": ""},
     "RunPage": {"items": [_RUN], "next": 4711},
     "RunRequest": {"arguments": ["--full"]},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest
@@ -14,10 +15,12 @@ from smart_cron.core.run import ErrorType, Status
 from smart_cron.faces.api.access import actor_of, needs, person_of
 from smart_cron.faces.api.paging import Paging, page
 from smart_cron.faces.api.quota import count
-from smart_cron.faces.api.schemas import Asked, RunInFull, RunPage, Said
+from smart_cron.faces.api.schemas import Asked, RunInFull, RunPage, Said, UsageOut
 from smart_cron.faces.api.tasks import task_of
 from smart_cron.faces.web.limits import user_key
 from smart_cron.faces.web.premises import premises_of
+from smart_cron.faces.web.run_of import path_of
+from smart_cron.services.output.usage import Usage, usage_of
 
 router = Router(tags=["runs"])
 # A caller who may see few groups is shown what is theirs among so many.
@@ -59,6 +62,14 @@ def list_runs(request: HttpRequest, filters: Query[RunFilter]) -> dict[str, Any]
 def show_run(request: HttpRequest, run: str) -> dict[str, Any]:
     """By its number, or its run id."""
     return _run(request, run)
+
+
+@router.get("/{run}/usage", response=list[UsageOut], summary="What a run used over time")
+@needs(Role.VIEWER)
+def run_usage(request: HttpRequest, run: str) -> Sequence[Usage]:
+    """From the machine that it ran on: nothing where that is another, and of runs that are over at once."""
+    path = path_of(premises_of(request), _run(request, run))
+    return [] if path is None else usage_of(path)
 
 
 @router.post("/{run}/kill", response=Said, summary="End a run")

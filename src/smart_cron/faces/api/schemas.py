@@ -172,6 +172,16 @@ class RunInFull(RunOut):
     stderr_output: str | None
 
 
+class UsageOut(Schema):
+    """What all processes of a run used, so many seconds after its start; `cpu_percent` is since the look before."""
+
+    seconds: float
+    memory_bytes: int
+    processes: int
+    cpu_seconds: float
+    cpu_percent: float
+
+
 class RunPage(Schema):
     items: list[RunOut]
     next: int | None

@@ -19,7 +19,7 @@ from smart_cron.services.cleanup.folder import Folder, opened
 from smart_cron.services.cleanup.report import Done
 
 _RUN_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_NAME = re.compile(rf"(?P<run_id>{_RUN_ID})\.out(\.[oe]\d{{1,9}})?", re.ASCII)
+_NAME = re.compile(rf"(?P<run_id>{_RUN_ID})\.out(\.[oer]\d{{1,9}})?", re.ASCII)
 # Asked for at a time, by their run ids.
 _PORTION = 500
 # A folder of a day that a run may still be writing to, whatever its zone, is left even where it is empty.

@@ -19,14 +19,17 @@ from smart_cron.core.run import HELD_STATUSES, ErrorType, Status
 from smart_cron.core.run_filter import RunFilter
 from smart_cron.core.run_remains import left_behind, unkept_limits
 from smart_cron.faces.web.answers import bad_request, not_found
+from smart_cron.faces.web.charts import Chart
 from smart_cron.faces.web.guard import Route, actor_of, person_of
 from smart_cron.faces.web.pages.run_output import OUTPUT_ROUTES, STREAM_WORDS
 from smart_cron.faces.web.pages.runs import shown
 from smart_cron.faces.web.premises import Premises, premises_of
 from smart_cron.faces.web.printed_html import mark, piece_html
 from smart_cron.faces.web.rendering import part, render
-from smart_cron.faces.web.run_of import run_of, shown_of
+from smart_cron.faces.web.run_of import path_of, run_of, shown_of
+from smart_cron.faces.web.usage_chart import usage_chart
 from smart_cron.services.output.printed import STREAMS
+from smart_cron.services.output.usage import usage_of
 
 COMPARED_WITH = timedelta(days=7)
 KEPT_SECONDS = 60.0
@@ -62,13 +65,26 @@ def run(request: HttpRequest, run: str) -> HttpResponse:
         is_final=is_final,
         is_live=not is_final and output.origin != "elsewhere",
         has_task=_task_id(premises, row) is not None,
+        chart=_chart(premises, row),
     )
+
+
+def _chart(premises: Premises, row: Mapping[str, Any]) -> Chart | None:
+    """Return what the run uses over time where its file is here; of one that was over too soon there is nothing."""
+    path = path_of(premises, row)
+    looks = [] if path is None else usage_of(path)
+    goes_on = row["status"] == Status.RUNNING and row["node"] == premises.config.node_name
+    return usage_chart(looks, row["started_at"]) if row["started_at"] and (len(looks) > 1 or goes_on) else None
 
 
 def regions(premises: Premises, person: Person, query: QueryDict) -> Mapping[str, str]:
     """Return the parts of the page that change."""
     row = run_of(premises, person, query.get("id", ""))
-    return {} if row is None else {"facts": _facts(premises, person, row)}
+    if row is None:
+        return {}
+    found = {"facts": _facts(premises, person, row)}
+    chart = _chart(premises, row)
+    return found if chart is None else found | {"usage": part(premises, person, "_chart_data.html", chart=chart)}
 
 
 def admits(premises: Premises, person: Person, query: QueryDict) -> bool:

@@ -5,6 +5,7 @@
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colour = (name) => style(`--chart-${name}`);
   const FORMATS = {
+    second: { hour: "2-digit", minute: "2-digit", second: "2-digit" },
     minute: { hour: "2-digit", minute: "2-digit" },
     hour: { hour: "2-digit", minute: "2-digit" },
     day: { month: "short", day: "numeric" },

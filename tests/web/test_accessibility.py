@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 from tests import warm
+from tests.web.axe import LOOKS, broken
 from tests.web.conftest import Dashboard
 from tests.web.furniture import furnish, opened, running, visitor
-from tests.web.visitors import NARROW, WIDE, add_users, chromium, let_in, logged_in, watched
+from tests.web.visitors import WIDE, add_users, chromium, let_in, logged_in, watched
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[2]
-AXE = ROOT / "assets" / "testing" / "axe.js"
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-FIND = """async (tags) => {
-  const found = await axe.run(document, { runOnly: { type: 'tag', values: tags }, resultTypes: ['violations'] });
-  const shown = (each) => each.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(' | ');
-  return found.violations.map((each) => `${each.id}: ${shown(each)}`);
-}"""
 # Routes without a page of their own: what they answer is a redirect, a file or data.
 NO_PAGE = frozenset({
     "mfa_download_recovery_codes", "mfa_reauthenticate", "mfa_authenticate", "mfa_login_webauthn",
     # Parts of a page.
     "run_output", "run_search", "tasks_explain",
 })  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def axe() -> str:
-    """Return the script; a build of the assets puts it in its place."""
-    if not AXE.is_file():
-        subprocess.run([sys.executable, str(ROOT / "hatch_build.py")], cwd=ROOT, check=True, timeout=600)
-    return AXE.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -97,21 +80,14 @@ def _backup(dashboard: Dashboard) -> str:
     return found[1]
 
 
-LOOKS = [
-    pytest.param({"viewport": size, "color_scheme": theme}, id=f"{name}-{theme}")
-    for name, size in (("wide", WIDE), ("narrow", NARROW))
-    for theme in ("light", "dark")
-]
-
-
 @pytest.mark.parametrize("look", LOOKS)
 def test_no_page_breaks_a_rule_or_scrolls_sideways(
-    furnished: Dashboard, browser: Browser, paths: list[str], axe: str, look: dict[str, Any]
+    furnished: Dashboard, browser: Browser, paths: list[str], look: dict[str, Any]
 ) -> None:
     found: list[str] = []
     with browser.new_context(**look) as context:
         login = watched(context, furnished)
-        found += _broken(login.go("/login"), axe)
+        found += broken(login.go("/login"))
         seen = logged_in(context, furnished, "admin")
         for path in paths:
             # What is a file to keep would be none for a browser to show.
@@ -119,27 +95,19 @@ def test_no_page_breaks_a_rule_or_scrolls_sideways(
             if answer.status != 200 or "html" not in answer.headers.get("content-type", ""):
                 continue
             seen.page.goto(f"{seen.url}{path}", wait_until="load")
-            found += [f"{path}: {each}" for each in _broken(seen.page, axe)]
+            found += [f"{path}: {each}" for each in broken(seen.page)]
     # One text, so that all of it is told.
     assert "\n".join(found) == ""
 
 
-def _broken(page: Page, axe: str) -> list[str]:
-    page.evaluate(axe)
-    found: list[str] = page.evaluate(FIND, RULES)
-    if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-        found.append("scrolls sideways")
-    return found
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_dialogs_break_no_rule(furnished: Dashboard, browser: Browser, axe: str, theme: str) -> None:
+def test_the_dialogs_break_no_rule(furnished: Dashboard, browser: Browser, theme: str) -> None:
     with browser.new_context(viewport=WIDE, color_scheme=theme) as context:  # type: ignore[arg-type]
         page = logged_in(context, furnished, "viewer").page
         for keys, dialog in (("Control+k", "#palette"), ("?", "#help")):
             page.keyboard.press(keys)
             expect(page.locator(f"{dialog}[open]")).to_be_visible()
-            assert _broken(page, axe) == []
+            assert broken(page) == []
             page.keyboard.press("Escape")
             expect(page.locator("dialog[open]")).to_have_count(0)
 

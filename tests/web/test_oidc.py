@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests import warm
+from tests.web.axe import LOOKS, broken
 from tests.web.conftest import Answer, Dashboard, House, housed, served
 from tests.web.oidc_provider import CLIENT, SECRET, Provider, provider
 from tests.web.visitors import Visitor, add_users, chromium, watched
@@ -457,3 +458,21 @@ def test_a_real_browser_logs_in_with_the_button(serving: Dashboard, there: Provi
         assert page.get_by_role("heading", level=1).is_visible()
 
     assert [fault for fault in seen.faults if not fault.startswith(there.issuer)] == []
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_its_pages_break_no_rule_and_scroll_nowhere(serving: Dashboard, there: Provider, look: dict[str, Any]) -> None:
+    with chromium() as browser, browser.new_context(**look) as context:
+        seen = watched(context, serving)
+        page = seen.go("/login")
+        found = broken(page)
+        page.get_by_role("button", name="Log in with Example Login").click()
+        page.get_by_role("button", name="s-ada").click()
+        page.wait_for_url(f"{seen.url}/")
+        # As it is before it goes on by itself.
+        context.route(f"{there.issuer}/**", lambda route: route.abort())
+        page.goto(f"{seen.url}/account/oidc?next=/settings/keys/add")
+        found += broken(page)
+        found += broken(seen.go("/account"))
+
+    assert found == []

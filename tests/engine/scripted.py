@@ -173,6 +173,9 @@ class ScriptedLauncher:
     def ended(self) -> Iterator[RunEnd]:
         return iter([end for end in self.files.values() if end is not None])
 
+    def abandoned(self) -> Iterator[RunEnd]:
+        return iter(())
+
     # What tests call ---------------------------------------------------------------------------------------
 
     def end(self, run_id: str, *, cause: EndCause = EndCause.EXITED, **changes: Any) -> RunEnd:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.engine.conftest import Home, MakeHome, wait_until
+from tests.engine.conftest import Home, MakeHome, is_alive, wait_until
 from tests.servers import MariaDb, PostgreSql, Server
 
 pytestmark = pytest.mark.slow
@@ -66,6 +67,36 @@ def test_a_result_outlives_a_database_that_is_down_when_the_run_ends(
     assert (run["status"], run["stdout_output"]) == ("success", "before\nafter\n")
     assert server_home.log_text().count("Failed to connect to database") == 1
     wait_until(lambda: "Database is back" in server_home.log_text(), "the recovery to be told")
+
+
+def test_what_lost_its_supervisor_and_its_task_runner_is_ended_while_the_database_is_away(
+    server: Server, server_home: Home, tmp_path: Path
+) -> None:
+    pid_file = tmp_path / "pid"
+    server_home.add("long", f"echo $$ >{pid_file}; exec sleep 600")
+    server_home.start_master()
+    server_home.due("long")
+    server_home.await_runs(1, status="running")
+    task = int(wait_until(lambda: pid_file.exists() and pid_file.read_text().strip(), "the task's pid"))
+    supervisor = parent_of(task)
+
+    server_home.house.store.database.close()
+    server.stop()
+    try:
+        wait_until(lambda: "Failed to connect to database" in server_home.log_text(), "the outage to be noticed")
+        # Both at once: the one would end it for the other.
+        for pid in (parent_of(supervisor), supervisor):
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not is_alive(task), "the task to be ended")
+    finally:
+        server.start()
+
+    [run] = server_home.await_runs(1)
+    assert (run["status"], run["exit_code"]) == ("lost", None)
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def test_a_frozen_database_is_waited_for_and_nothing_is_doubled(server: Server, server_home: Home) -> None:

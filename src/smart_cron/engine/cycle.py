@@ -314,6 +314,10 @@ class Cycle:
         """Go through all run files with the sweeps to come: some may have no open row any more, or know better."""
         self._old_files.read_again()
 
+    def end_abandoned(self) -> None:
+        """End what supervisors that are gone have left, by the run files alone; it is recorded once that can be."""
+        self._recorder.note((), self._launcher.abandoned())
+
     def sweep(self) -> None:
         """Hold the node's claims against what lives, and heal the projections."""
         findings = self._rescue.sweep(in_hand=self._launcher.running(), known=self._recorder.holds)

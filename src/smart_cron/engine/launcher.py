@@ -123,10 +123,17 @@ class RunnerLauncher:
                 if end is not None:
                     yield end
 
+    def abandoned(self) -> Iterator[RunEnd]:
+        for run_id in list(runfile.list_runs(self._runs_dir)):
+            with suppress(OSError):
+                end = self._end_of_abandoned(run_id)
+                if end is not None:
+                    yield end
+
     def _end_of_abandoned(self, run_id: str) -> RunEnd | None:
         """Its row may be final by others' word, so that no sweep asks about it."""
         file = runfile.read(self._runs_dir, run_id)
-        if file is None or file.locked or file.started is None:
+        if file is None or file.locked or file.started is None or file.finished is not None:
             return None
         finished = runfile.settle(self._runs_dir, run_id, file.started["execution_id"])
         return None if finished is None else run_end(finished)

@@ -28,6 +28,8 @@ from smart_cron.engine.settings import EngineSettings
 
 # How often a master that cannot begin tries again, and looks for a signal.
 PAUSE_SECONDS = 1.0
+# How often run files are looked at while the database is away.
+FILES_SECONDS = 5.0
 
 __all__ = ["Master", "OnceReport", "Stores"]
 
@@ -59,6 +61,7 @@ class Master:
         self._steps, self._set_back_seconds = StepWatch(clock), 0.0
         self._stopping = self._reread_asked = self._database_lost = False
         self._must_look = True
+        self._files_at = 0.0
         # What keeps us from beginning, once it was said.
         self._waits_for: type[SmartCronError] | None = None
 
@@ -205,6 +208,10 @@ class Master:
         if self._reread_asked:
             self._adopt_settings()
         boottime = self._clock.boottime()
+        if self._database_lost and boottime >= self._files_at:
+            # No sweep can tell of them now, and a task may not go on unwatched for as long as that lasts.
+            self._files_at = boottime + FILES_SECONDS
+            self._cycle.end_abandoned()
         self._set_back_seconds += self._steps.set_back_by()
         if self._agenda.may_try(boottime) and self._has_beaten(boottime):
             if self._set_back_seconds:

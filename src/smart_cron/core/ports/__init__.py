@@ -426,6 +426,9 @@ class Launcher(Protocol):
         A run without a supervisor is over: what is left of it is killed, and its end is `lost`.
         """
 
+    def abandoned(self) -> Iterator[RunEnd]:
+        """Yield the ends of those alone that have no supervisor and no end, as `ended` makes them."""
+
 
 class LedgerStore(Protocol):
     """What became of slots, at any length: every iterator reads page by page and holds no transaction."""

@@ -87,7 +87,9 @@ def _filled(home: Home, page: str) -> str:
     newest = {"run": "status = 'success'", "failed": "status = 'failed'"}
     return page.format(
         **{
-            name: home.connection.number(f"SELECT MAX(id) FROM smart_cron_executions WHERE {condition}")
+            name: home.connection.number(
+                f"SELECT id FROM smart_cron_executions WHERE {condition} ORDER BY id DESC LIMIT 1"
+            )
             for name, condition in newest.items()
         }
     )

@@ -85,12 +85,12 @@ class LedgerReads:
                  ORDER BY scheduled_for, attempt LIMIT {PAGE}""",
                 [task_id, *lower[1], *upper[1]],
             )
-            page = [self._run(row) for row in rows]
-            yield from page
-            if len(page) < PAGE:
+            # One by one: many ask for the first alone.
+            yield from map(self._run, rows)
+            if len(rows) < PAGE:
                 return
             # In place of the first bound: with two of them SQLite may seek to the older, on every page.
-            lower = self._behind(page[-1])
+            lower = self._behind(self._run(rows[-1]))
 
     def _from(self, since: datetime | None) -> _Condition:
         return ("scheduled_for IS NOT NULL", []) if since is None else ("scheduled_for >= %s", [self._instant(since)])

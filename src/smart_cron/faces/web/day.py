@@ -18,6 +18,8 @@ from smart_cron.faces.web.premises import Premises
 HOURS = 24
 # Of hours that are over only what a silent node brings late changes anything.
 OVER_SECONDS, APART_SECONDS = 300.0, 20.0
+# One page shows them in three places.
+NEWEST_SECONDS = 0.5
 # Of so many hours each is read by itself.
 FEW = 3
 HEIGHT, STEP, BAR = 20, 3, 2
@@ -29,13 +31,18 @@ def first_hour(now: datetime) -> datetime:
 
 
 def day_sums(premises: Premises, groups: Groups, now: datetime) -> list[Rollup]:
-    """Return 24 hours, the earliest first, empty ones too. This hour and the one before are read each time."""
+    """Return 24 hours, the earliest first, empty ones too; this one and the one before as they were a moment ago."""
     first, lately, read = first_hour(now), hour_of(now) - HOUR, premises.store.overview.sums
     over = [first + number * HOUR for number in range(HOURS - 2)]
     if sum(not premises.memo.has(("hour", groups, at)) for at in over) > FEW:
         _remember(premises, groups, over, read(groups, since=first, until=lately))
     found = [_one_hour(premises, groups, at, age) for age, at in enumerate(over)]
-    fresh = {each.bucket_at: each for each in read(groups, since=lately, until=lately + 2 * HOUR)}
+    newest = premises.memo.get(
+        ("newest hours", groups, lately),
+        lambda: read(groups, since=lately, until=lately + 2 * HOUR),
+        seconds=NEWEST_SECONDS,
+    )
+    fresh = {each.bucket_at: each for each in newest}
     return found + [fresh.get(at, Rollup(bucket_at=at)) for at in (lately, lately + HOUR)]
 
 

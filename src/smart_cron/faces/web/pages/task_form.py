@@ -13,10 +13,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 
 from smart_cron.core.errors import TaskChangedError, TaskExistsError
+from smart_cron.core.histogram import quantile_within
 from smart_cron.core.people import Person, Role
 from smart_cron.core.revision import Revision, differing
 from smart_cron.core.revision_words import shown_pair
-from smart_cron.core.rollup import Rollup, merge
+from smart_cron.core.run_filter import RunFilter
 from smart_cron.core.spans import span, written_span
 from smart_cron.core.task import Task, TaskDefinition
 from smart_cron.core.validation import Fault
@@ -187,13 +188,16 @@ def changes_between(old: Revision, new: Revision) -> list[dict[str, Any]]:
 
 def _suggestion(premises: Premises, task: Task) -> Mapping[str, Any] | None:
     """Return a timeout by what runs took lately: several times what 19 of 20 did not exceed, rounded up."""
-    now = datetime.now(UTC)
-    past: Rollup = merge(premises.store.rollups.series(task_id=task.id, since=now - PAST, until=now), bucket_at=now)
-    p95 = past.duration_p95
-    if p95 is None or past.timed_runs < LEAST_RUNS:
+    runs, wanted, now = premises.store.runs, RunFilter(task_id=task.id), datetime.now(UTC)
+    past = runs.sums(wanted, since=now - PAST, until=now)
+    if past.timed_runs < LEAST_RUNS:
         return None
-    wanted = 3 * max(p95, past.duration_max or 0.0)
-    seconds = next((step for step in ROUND_SECONDS if step >= wanted), None)
+    spread = runs.histogram(wanted, since=now - PAST, until=now)
+    p95 = quantile_within(spread, 0.95, least=past.duration_min, most=past.duration_max)
+    if p95 is None:
+        return None
+    enough = 3 * max(p95, past.duration_max or 0.0)
+    seconds = next((step for step in ROUND_SECONDS if step >= enough), None)
     if seconds is None:
         return None
     words = {"runs": past.timed_runs, "p95": span(p95), "most": span(past.duration_max or p95)}

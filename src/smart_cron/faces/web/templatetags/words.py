@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django import template
 from django.forms import BoundField
-from django.utils.html import format_html, json_script
+from django.utils.html import format_html, format_html_join, json_script
 from django.utils.safestring import SafeString
 
 from smart_cron.core.alert_words import told as told_words
 from smart_cron.faces.cli.text import rate
 from smart_cron.faces.cli.text import size as size_words
 from smart_cron.faces.cli.text import span as span_words
+from smart_cron.faces.web.charts import Chart
 from smart_cron.faces.web.script_words import WORDS
 from smart_cron.faces.web.task_key import task_address
 
@@ -78,6 +80,20 @@ def instant(at: datetime | None, style: str = "") -> SafeString | str:
         style or "local",
         shown,
     )
+
+
+@register.filter
+def rows(chart: Chart) -> SafeString:
+    """Return the rows of a chart's table. There may be hundreds: a template would take several times as long."""
+    return format_html_join(
+        "",
+        '<tr><th scope="row">{}</th>{}</tr>',
+        ((instant(head) if isinstance(head, datetime) else head, _cells(values)) for head, values in chart.rows),
+    )
+
+
+def _cells(values: Sequence[float | None]) -> SafeString:
+    return format_html_join("", '<td class="text-end">{}</td>', ((figure(value),) for value in values))
 
 
 @register.simple_tag(takes_context=True)

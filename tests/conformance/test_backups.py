@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import shlex
 import subprocess
 import threading
@@ -347,12 +348,16 @@ def test_its_own_client_restores_a_backup_into_a_new_database(
         copy.database.close()
 
 
+# A row of `django_migrations` that names another one than the first.
+NEWER = re.compile("'000[2-9]_")
+
+
 def test_a_backup_of_older_tables_is_brought_forward(filled: Scene, keeper: Keeper, folder: Path) -> None:
     backup = taken(keeper, BackupKind.CONFIG)
     before = rows_of(filled.store, ("smart_cron_tasks_config",))
     lines = text_of(backup).splitlines(keepends=True)
     path = folder / "older.sql.gz"
-    path.write_bytes(gzip.compress("".join(line for line in lines if "'0002_" not in line).encode()))
+    path.write_bytes(gzip.compress("".join(line for line in lines if not NEWER.search(line)).encode()))
     filled.sql("UPDATE smart_cron_tasks_config SET schedule_pattern = '1 1 1 1 *'")
 
     plan = plan_restore(keeper, keeper.find(path.name))

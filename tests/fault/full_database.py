@@ -41,7 +41,8 @@ def full_disk(folder: Path, name: str) -> Iterator[tuple[Ground, Callable[[], Ca
     """Yield a ground, and what fills the disk of its database and returns what makes room again."""
     if name == "sqlite":
         with open_databases() as databases:
-            disk = mounted(folder / "disk", size="4m")
+            # Its log may take 4 MB before it is copied back: after the fault there must be room for all of it.
+            disk = mounted(folder / "disk", size="12m")
             ground = Ground(databases, database=name, parent=folder, database_folder=disk)
             try:
                 yield ground, lambda: filled(disk)

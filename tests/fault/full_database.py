@@ -73,7 +73,7 @@ def filled_under(server: Server) -> Callable[[], object]:
     def mend() -> None:
         make_room()
         # MariaDB and PostgreSQL may give up where they cannot write their log: an administrator starts them again.
-        if server.process is not None and server.process.poll() is not None:
+        if not server.answers():
             server.stop()
             server.start()
 

@@ -60,6 +60,8 @@ def test_a_thousand_tries_are_a_few_and_a_restart_forgives_none(make_house: Call
     assert Visitor(again).log_in("admin").status == 302
     assert visitor_from(again, "127.0.0.2").log_in("viewer").status == 302
     assert served_audit(house).count("lock out") == 1, "a flood of tries is no flood of rows"
+    serving.process.terminate()
+    assert serving.process.communicate()[1] == b"", "what the audit log tells is told there alone"
 
 
 def served_audit(house: House) -> list[str]:

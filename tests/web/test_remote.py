@@ -15,6 +15,10 @@ from tests.web.conftest import Dashboard, House, housed, served
 from tests.web.furniture import opened
 from tests.web.visitors import add_users
 
+from smart_cron.core.errors import SmartCronError
+from smart_cron.faces.cli.remote.backups import RemoteBackups
+from smart_cron.faces.cli.remote.client import Api
+
 pytestmark = pytest.mark.slow
 Far = Callable[..., subprocess.CompletedProcess[bytes]]
 
@@ -215,6 +219,16 @@ def test_backups_are_taken_and_proven_from_afar(far: Far, served_house: Dashboar
     assert [each | apart for each in there] == [each | apart for each in here]
     assert taken["file"] in sure(far("backup", "list"))
     assert b"there is no backup 'nothing'" in far("backup", "verify", "nothing").stderr
+
+
+def test_whoever_waits_for_a_backup_of_a_server_that_was_started_anew_is_told(tmp_path: Path) -> None:
+    with housed(tmp_path) as house:
+        add_users(dashboard := served(house), ["admin"])
+        backups = RemoteBackups(Api(f"http://127.0.0.1:{dashboard.port}", make_key(house, "admin", "admin")))
+
+        # As after a restart: the process that answers now took no backup.
+        with pytest.raises(SmartCronError, match=r"started anew meanwhile(.|\n)*smart-cron backup list"):
+            backups._see_through({"changed": True})
 
 
 def test_everything_is_stopped_and_resumed_from_afar(far: Far, served_house: Dashboard) -> None:

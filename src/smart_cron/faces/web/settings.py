@@ -36,8 +36,9 @@ def know_logins(config: Config) -> None:
 
 def django_settings(config: Config, *, host: str, is_secure: bool = False, key: str = "") -> dict[str, Any]:
     """Return what Django is to know. The secret is this installation's own, made at the first start."""
-    # Without a configuration Django's loggers would print every 404 to standard error.
-    for name in ("django", "uvicorn"):
+    # Without a configuration Django's loggers would print every 404 to standard error, and those of axes what the audit
+    # log tells.
+    for name in ("django", "uvicorn", "axes"):
         logging.getLogger(name).addHandler(logging.NullHandler())
         logging.getLogger(name).propagate = False
     return {

@@ -78,8 +78,13 @@ class RemoteBackups:
     def _see_through(self, said: Mapping[str, Any]) -> None:
         if not said["changed"]:
             raise SmartCronError(said["message"])
-        while self._api.get("/backups/work")["ended_at"] is None:
+        while (work := self._api.get("/backups/work")) and work["ended_at"] is None:
             time.sleep(LOOK_AGAIN_SECONDS)
+        if not work:
+            raise SmartCronError(
+                "the server was started anew meanwhile, and no longer knows of it.",
+                remedy="'smart-cron backup list' shows what became of it.",
+            )
 
 
 def _backup(row: Mapping[str, Any]) -> Backup:

@@ -27,10 +27,13 @@ print(gone_through)
 """
 
 
-def rehearsed(directory: Path) -> int:
+SLOW_MACHINE = "from smart_cron.taskrunner import run\nrun.ANNOUNCE_SECONDS = 0.0\n"
+
+
+def rehearsed(directory: Path, *, first: str = "") -> int:
     source = str(Path(runfile.__file__).parents[2])
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(directory)],
+        [sys.executable, "-c", first + PROGRAM, str(directory)],
         env={"PYTHONPATH": source},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -47,6 +50,11 @@ def test_a_rehearsal_goes_through_whole_runs_and_leaves_nothing(tmp_path: Path) 
     assert rehearsed(tmp_path) == ROUNDS
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_rehearsal_goes_on_where_each_run_takes_long_enough_to_be_announced(tmp_path: Path) -> None:
+    assert rehearsed(tmp_path, first=SLOW_MACHINE) == ROUNDS
 
 
 @pytest.mark.slow

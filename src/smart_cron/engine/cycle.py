@@ -319,7 +319,7 @@ class Cycle:
         self._recorder.note((), self._launcher.abandoned())
 
     def sweep(self) -> None:
-        """Hold the node's claims against what lives, and heal the projections."""
+        """Hold the node's claims against what lives, and incidents against what SQL set right."""
         findings = self._rescue.sweep(in_hand=self._launcher.running(), known=self._recorder.holds)
         self._tell_of_files(findings.fault)
         late = self._old_files.look_at_some()
@@ -329,8 +329,11 @@ class Cycle:
         self.in_hand = findings.alive | {end.run_id for end in findings.ends} | {run for _, run in findings.to_launch}
         if findings.to_launch:
             self._launch(self._stores.claims.reclaim(findings.to_launch))
-        self._stores.records.heal_projections()
         self._resolve_incidents()
+
+    def heal(self) -> None:
+        """Make the tasks' rows say what the executions say, whatever SQL did to either."""
+        self._stores.records.heal_projections()
 
     def _tell_of_files(self, fault: OSError | None) -> None:
         """Say once that run files cannot be used, and once that they can be again."""

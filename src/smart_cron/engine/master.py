@@ -60,7 +60,8 @@ class Master:
         self._agenda = Agenda(clock.boottime(), heartbeat=settings.heartbeat)
         self._steps, self._set_back_seconds = StepWatch(clock), 0.0
         self._stopping = self._reread_asked = self._database_lost = False
-        self._must_look = True
+        # Whether to look at what is due at the next probe; whether the tables changed since they were last healed.
+        self._must_look = self._is_touched = True
         self._files_at = 0.0
         # What keeps us from beginning, once it was said.
         self._waits_for: type[SmartCronError] | None = None
@@ -184,6 +185,7 @@ class Master:
         self._agenda.beaten(self._clock.boottime())
         self._launcher.ensure()
         self._cycle.sweep()
+        self._cycle.heal()
         self._cycle.read_files_again()
         self._agenda.swept(self._clock.boottime())
         if self._cycle.only is None:
@@ -216,14 +218,30 @@ class Master:
         if self._agenda.may_try(boottime) and self._has_beaten(boottime):
             if self._set_back_seconds:
                 self._forget_future()
-            swept = self._agenda.sweep_is_due(boottime) and self._guarded(self._cycle.sweep)
-            if swept:
-                self._agenda.swept(boottime)
-            # What a sweep sets free is ours and would not be seen as another's change.
-            look = swept or self._agenda.slot_is_due(self._clock.now()) or self._is_worth_a_look(boottime)
-            if look or self._cycle.ripe_at <= boottime:
-                self._act(look=look)
+            # What is healed may set others free, and being ours it would not be seen as another's change.
+            healed = self._has_healed(boottime)
+            look = self._agenda.slot_is_due(self._clock.now()) or self._is_worth_a_look(boottime)
+            is_ripe = self._cycle.ripe_at <= boottime
+            self._is_touched |= look or is_ripe
+            if healed or look or is_ripe:
+                self._act(look=healed or look)
         self._log.flush()
+
+    def _has_healed(self, boottime: float) -> bool:
+        """Hold claims against what lives where it is time; say whether the tables were looked through, too.
+
+        They are not while nothing runs and nobody wrote: nothing in them can have become wrong.
+        """
+        if not self._agenda.sweep_is_due(boottime) or not self._guarded(self._cycle.sweep):
+            return False
+        if not (self._is_touched or self._cycle.in_hand):
+            self._agenda.swept(boottime)
+            return False
+        if not self._guarded(self._cycle.heal):
+            return False
+        self._agenda.swept(boottime)
+        self._is_touched = False
+        return True
 
     def _has_beaten(self, boottime: float) -> bool:
         """Beat where it is time; False where the database did not take it: it may not be the one that we knew."""
@@ -239,6 +257,7 @@ class Master:
             # The others may have settled what we hold: see what lives, and tell what they could not know.
             self._log.warning("This node was silent for too long; its runs are looked at again")
             self._agenda.sweep_soon()
+            self._is_touched = True
             self._cycle.read_files_again()
 
     def _is_worth_a_look(self, boottime: float) -> bool:

@@ -75,6 +75,28 @@ def test_an_edit_by_sql_is_honoured_within_five_seconds(bench: Bench) -> None:
     assert took <= 5
 
 
+def test_tables_are_looked_through_where_somebody_wrote_and_not_while_nothing_happens(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.add("report", schedule="0 0 1 1 *")
+    master = begun(bench)
+    turn_for(bench, master, 10)
+    news, looks = [False], []
+    monkeypatch.setattr(bench.database, "written_elsewhere", lambda: news.pop() if len(news) > 1 else news[0])
+    heal = master._cycle.heal
+    monkeypatch.setattr(master._cycle, "heal", lambda: (looks.append(bench.clock.boottime()), heal()))
+    turn_for(bench, master, 60)
+    assert len(looks) <= 1, "only for what was written before"
+    looks.clear()
+
+    bench.sql("UPDATE smart_cron_tasks_config SET is_running = 1")
+    news.append(True)
+
+    assert turn_until(bench, master, lambda: not bench.task().is_running) <= 6.1
+    turn_for(bench, master, 60)
+    assert len(looks) == 1
+
+
 def test_a_lost_database_is_told_once_an_outage_and_its_return_too(bench: Bench) -> None:
     bench.add("report")
     master = begun(bench)

@@ -69,7 +69,7 @@ def test_a_dry_run_says_what_would_be_and_refuses_what_would_be_refused(console:
     before = users(console)
 
     assert b"Nothing was done." in console.sure_with(PASSWORD, "user", "add", "eve", "--dry-run")
-    assert b"Nothing was done." in console.sure("user", "groups", "root-admin", "x", "--dry-run")
+    assert b"Nothing was done." in console.sure("user", "groups", "root-admin", "--all", "--dry-run")
     assert console.call("user", "disable", "root-admin", "--dry-run").returncode == 1
     assert users(console) == before
 

@@ -97,6 +97,22 @@ def test_tries_from_many_addresses_close_a_name_to_all_but_its_own_browsers(make
     house.sure_with("another long password\n", "user", "passwd", "admin")
 
 
+def test_another_spelling_of_a_name_is_no_second_door(make_house: Callable[..., House]) -> None:
+    house = make_house()
+    serving = served(house, code=CHEAP)
+    add_users(serving, ["viewer"])
+    thief = asking(serving)
+    for _ in range(9):
+        wrong(thief, "viewer")
+
+    assert Visitor(serving).log_in("viewer").status == 429
+    assert Visitor(serving).log_in(" viewer ").status == 429
+    for name in ("VIEWER", "Viewer", "v\u0131ewer"):
+        assert visitor_from(serving, "127.0.0.2").log_in(name).status == 200, name
+    with pytest.raises(AssertionError, match="there is a user 'VIEWER' already"):
+        house.sure_with("a long password of theirs\n", "user", "add", "VIEWER", "--role", "viewer")
+
+
 def test_names_that_nobody_has_are_locked_alike(make_house: Callable[..., House]) -> None:
     serving = served(make_house(WEB__LOGIN_FAILURES_PER_HOUR="10", WEB__FAILURES_UNTIL_LOCKED="3"), code=CHEAP)
     add_users(serving, ["viewer"])

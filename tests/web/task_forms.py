@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.web.conftest import Dashboard
 from tests.web.visitors import Visitor
 
-BY_ADMIN = {"shell_command", "run_as", "environment"}
+BY_ADMIN = {"shell_command", "stdin_text", "run_as", "environment"}
 _INPUT = re.compile(r"<input\b[^>]*>|<select\b.*?</select>|<textarea\b.*?</textarea>", re.DOTALL)
 
 

@@ -38,6 +38,11 @@ class Person:
         """Whether they may do what needs this role."""
         return self.role.includes(role)
 
+    @property
+    def administers(self) -> bool:
+        """Whether they may do what concerns everybody: an admin of some groups is one of their tasks alone."""
+        return self.role is Role.ADMIN and self.groups is None
+
     def is_near(self, group: str | None) -> bool:
         """Whether tasks of this group are any business of theirs."""
         return self.groups is None or (group or "") in self.groups
@@ -58,4 +63,4 @@ class Account:
     @property
     def is_working_admin(self) -> bool:
         """Whether this one can mend what others cannot."""
-        return self.is_active and self.person.may(Role.ADMIN)
+        return self.is_active and self.person.administers

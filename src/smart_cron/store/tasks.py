@@ -63,8 +63,13 @@ class Tasks:
         rows = self._session.rows(f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY task_name", params)
         return [self._task(row) for row in rows]
 
-    def get(self, name_or_id: str) -> Task:
-        """Return the task of this name, or else of this number. Raise UnknownTaskError where there is none."""
+    def get(self, name_or_id: str | int) -> Task:
+        """Return the task of this name, or else of this number; of an int, which is no name, of this number alone.
+
+        Raise UnknownTaskError where there is none.
+        """
+        if isinstance(name_or_id, int):
+            return self._by_id(name_or_id)
         row = self._session.row(f"{_SELECT} WHERE task_name = %s", [name_or_id])
         if row is None and name_or_id.isascii() and name_or_id.isdigit() and len(name_or_id) < 10:
             row = self._session.row(f"{_SELECT} WHERE id = %s", [int(name_or_id)])
@@ -271,7 +276,8 @@ class Tasks:
 
     def _by_id(self, task_id: int) -> Task:
         row = self._session.row(f"{_SELECT} WHERE id = %s", [task_id])
-        assert row is not None
+        if row is None:
+            raise UnknownTaskError(str(task_id))
         return self._task(row)
 
     def _now(self) -> str:

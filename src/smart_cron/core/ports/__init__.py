@@ -208,8 +208,8 @@ class TaskStore(Protocol):
 
     def list(self, *, enabled: bool | None = None, group: str | None = None) -> list[Task]: ...
 
-    def get(self, name_or_id: str) -> Task:
-        """Raise UnknownTaskError where there is none."""
+    def get(self, name_or_id: str | int) -> Task:
+        """Return the task of a name, or else of a number; an int is a number alone. Raise UnknownTaskError."""
 
     def add(self, definition: TaskDefinition, *, actor: str) -> Task:
         """Raise TaskExistsError when the name is taken."""

@@ -93,6 +93,9 @@ def judged(operation: Callable[..., Any], *, asks: frozenset[str]) -> Callable[.
         count(request, "api", user_key(person.id))
         if not person.may(role):
             raise HttpError(403, f"This needs the role {role}; yours is {person.role}.")
+        if role is Role.ADMIN and not person.administers:
+            # As on the pages: what concerns everybody is not there for whoever is let near some groups alone.
+            raise HttpError(404, "There is nothing here for whoever may see some groups alone.")
         return operation(request, *args, **kwargs)
 
     return answer

@@ -10,12 +10,13 @@ from pydantic import Field
 
 from smart_cron.core.alert import Alert, Severity
 from smart_cron.core.alert_columns import alert_columns
-from smart_cron.core.errors import UnknownAlertError, UnknownTaskError
+from smart_cron.core.errors import UnknownAlertError
 from smart_cron.core.people import Role
 from smart_cron.faces.api.access import actor_of, needs, person_of
 from smart_cron.faces.api.paging import Number, Paging, page
 from smart_cron.faces.api.schemas import AlertOut, AlertPage, Note, Said, Snooze
 from smart_cron.faces.api.tasks import task_of
+from smart_cron.faces.web.nearness import those_near
 from smart_cron.faces.web.premises import premises_of
 
 router = Router(tags=["alerts"])
@@ -41,7 +42,7 @@ def list_alerts(request: HttpRequest, filters: Query[AlertFilter]) -> dict[str, 
         limit=filters.limit + 1,
     )
     told = page([alert_columns(alert) for alert in found], filters.limit)
-    near = {alert.id for alert in found if _is_near(request, alert)}
+    near = {alert.id for alert in those_near(premises_of(request), person_of(request), found)}
     return {**told, "items": [alert for alert in told["items"] if alert["id"] in near]}
 
 
@@ -84,20 +85,7 @@ def snooze_alert(request: HttpRequest, number: Number, payload: Snooze) -> dict[
 
 
 def _alert(request: HttpRequest, number: int) -> Alert:
-    alert = premises_of(request).store.alerts.get(number)
-    if not _is_near(request, alert):
+    found = those_near(premises_of(request), person_of(request), [premises_of(request).store.alerts.get(number)])
+    if not found:
         raise UnknownAlertError(number)
-    return alert
-
-
-def _is_near(request: HttpRequest, alert: Alert) -> bool:
-    """Whether it is the caller's business: an alert of the system is for those who may see every group."""
-    person = person_of(request)
-    if person.groups is None:
-        return True
-    if alert.task_name is None:
-        return False
-    try:
-        return person.is_near(premises_of(request).store.tasks.get(alert.task_name).definition.group)
-    except UnknownTaskError:
-        return False
+    return found[0]

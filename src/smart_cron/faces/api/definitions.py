@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.http import HttpRequest
 from ninja.errors import HttpError
 
-from smart_cron.core.errors import InvalidTaskError
-from smart_cron.core.people import Role
-from smart_cron.core.task import TaskDefinition
-from smart_cron.faces.api.access import person_of, require_fresh
+from smart_cron.core.errors import InvalidTaskError, TaskChangedError
+from smart_cron.core.task import Task, TaskDefinition
+from smart_cron.core.task_rights import ADMINS_ALONE, Bar, bars
+from smart_cron.faces.api.access import actor_of, person_of, require_fresh
 from smart_cron.faces.web.premises import premises_of
 from smart_cron.wiring.soundness import faults_here
 
-# Whoever sets these chooses what runs as whom, beyond the scripts that an editor may name.
-ADMINS_ALONE = ("shell_command", "stdin_text", "run_as", "environment")
 # What runs: a browser left alone must not change it.
 CODE = ("script", "arguments", *ADMINS_ALONE)
+TRIES = 5
 _NEW = TaskDefinition(name="", schedule="")
+_WORDS = {
+    Bar.SHELL: "A task that is a shell command is changed by an admin alone.",
+    Bar.GROUP: "The group '{group}' is none of yours: name one that is.",
+}
 
 
 def require_allowed(request: HttpRequest, after: TaskDefinition, before: TaskDefinition | None) -> None:
     """Raise HttpError 403 where the change is none that the caller may make, whatever way it came about."""
-    person, old = person_of(request), before or _NEW
-    theirs = [field for field in ADMINS_ALONE if getattr(after, field) != getattr(old, field)]
-    if theirs and not person.may(Role.ADMIN):
-        raise HttpError(403, f"{', '.join(theirs)}: an admin's alone.")
-    if old.shell_command is not None and not person.may(Role.ADMIN):
-        raise HttpError(403, "A task that is a shell command is changed by an admin alone.")
-    if not person.is_near(after.group):
-        raise HttpError(
-            403, f"The group '{after.group}' is none of yours." if after.group else "Name a group of yours."
-        )
-    changes_code = any(getattr(after, field) != getattr(old, field) for field in CODE)
-    if changes_code:
+    found = list(bars(person_of(request), after, before))
+    if fields := [field for bar, field in found if bar is Bar.FIELD]:
+        raise HttpError(403, f"{', '.join(fields)}: an admin's alone.")
+    for bar, _ in found:
+        raise HttpError(403, _WORDS[bar].format(group=after.group or ""))
+    old = before or _NEW
+    if any(getattr(after, field) != getattr(old, field) for field in CODE):
         require_fresh(request)
 
 
@@ -41,3 +41,31 @@ def require_sound(request: HttpRequest, definition: TaskDefinition) -> None:
     premises = premises_of(request)
     if faults := list(faults_here(definition, premises.config, now=premises.clock.now())):
         raise InvalidTaskError([fault.says for fault in faults], remedy="Nothing was saved.")
+
+
+def save(
+    request: HttpRequest, task_id: int, made: Callable[[Task], TaskDefinition], *, revision: int | None = None
+) -> Task:
+    """Save what *made* makes of the task as it stands, judged against just that: made anew where another was quicker.
+
+    Raise TaskChangedError where others are quicker each time.
+    """
+    store = premises_of(request).store
+    for tries_left in reversed(range(TRIES)):
+        latest = store.revisions.revisions(task_id, limit=1)
+        task = store.tasks.get(task_id)
+        definition = made(task)
+        require_allowed(request, definition, task.definition)
+        require_sound(request, definition)
+        try:
+            return store.tasks.replace(
+                task_id,
+                definition,
+                actor=actor_of(request),
+                revision=revision,
+                read=latest[0].number if latest else 0,
+            )
+        except TaskChangedError:
+            if not tries_left:
+                raise
+    raise AssertionError("the last try returns or raises")

@@ -14,8 +14,8 @@ from ninja.errors import HttpError
 from smart_cron.core.people import Role
 from smart_cron.core.revision import Revision
 from smart_cron.core.revision_words import shown
-from smart_cron.faces.api.access import actor_of, needs
-from smart_cron.faces.api.definitions import require_allowed, require_sound
+from smart_cron.faces.api.access import needs
+from smart_cron.faces.api.definitions import save
 from smart_cron.faces.api.paging import Number, Paging, page
 from smart_cron.faces.api.schemas import TaskOut
 from smart_cron.faces.api.tasks import task_of
@@ -59,10 +59,7 @@ def restore_revision(request: HttpRequest, name: str, revision: Number) -> dict[
     definition, fault = store.revisions.definition(task.id, revision)
     if fault is not None:
         raise HttpError(409, f"Revision {revision} cannot be used: {fault}.")
-    definition = replace(definition, name=task.name)
-    require_allowed(request, definition, task.definition)
-    require_sound(request, definition)
-    return task_document(store.tasks.replace(task.id, definition, actor=actor_of(request), revision=revision))
+    return task_document(save(request, task.id, lambda now: replace(definition, name=now.name), revision=int(revision)))
 
 
 def _document(revision: Revision) -> Mapping[str, Any]:

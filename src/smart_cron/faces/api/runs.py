@@ -89,7 +89,7 @@ def kill_run(request: HttpRequest, run: str) -> dict[str, Any]:
 def retry_run(request: HttpRequest, run: str) -> tuple[int, dict[str, Any]]:
     """The same task with the same arguments, as a new run by hand."""
     row, premises = _run(request, run), premises_of(request)
-    task = task_of(request, row["task_name"])
+    task = task_of(request, int(row["task_id"]))
     count(request, "runs", user_key(person_of(request).id))
     number = premises.store.tasks.request_run(
         task.id, arguments=None, actor=actor_of(request), now=premises.clock.now(), retry_of=row["id"]

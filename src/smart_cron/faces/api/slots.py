@@ -13,8 +13,9 @@ from ninja.errors import HttpError
 from pydantic import AwareDatetime, Field
 
 from smart_cron.core.held import HeldRange
-from smart_cron.core.ledger import lines
+from smart_cron.core.ledger import LedgerTask, lines
 from smart_cron.core.people import Role
+from smart_cron.core.task import Task
 from smart_cron.core.zones import zone
 from smart_cron.faces.api.access import actor_of, needs, person_of
 from smart_cron.faces.api.paging import Closed
@@ -47,7 +48,7 @@ class Interval(Closed):
 
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
-    task: str | None = Field(None, max_length=100)
+    task: str | None = Field(None, min_length=1, max_length=100)
 
 
 class HeldOut(Schema):
@@ -87,7 +88,7 @@ def why(request: HttpRequest, name: str, asked: Query[At]) -> list[dict[str, Any
             definition=task.definition if each.exists else None,
             default_zone=premises.config.time_zone,
         )
-        for each in tasks_named(premises.store.ledger.tasks(), task.name)
+        for each in _namesakes(request, premises, task)
     ]
     if asked.since is not None:
         until = asked.until or premises.clock.now() + timedelta(microseconds=1)
@@ -160,8 +161,10 @@ def ledger(request: HttpRequest, asked: Query[Interval]) -> HttpResponse | Strea
     if asked.task is None and person_of(request).groups is not None:
         raise HttpError(403, "Name a task: you may not see every group.")
     premises = premises_of(request)
-    known = premises.store.ledger.tasks()
-    wanted = tasks_named(known, task_of(request, asked.task).name) if asked.task else known
+    if asked.task is None:
+        wanted = list(premises.store.ledger.tasks())
+    else:
+        wanted = _namesakes(request, premises, task_of(request, asked.task))
 
     def written() -> Iterator[bytes]:
         for each in wanted:
@@ -170,6 +173,12 @@ def ledger(request: HttpRequest, asked: Query[Interval]) -> HttpResponse | Strea
                 yield f"{line}\n".encode()
 
     return StreamingHttpResponse(written(), content_type="application/x-ndjson")
+
+
+def _namesakes(request: HttpRequest, premises: Premises, task: Task) -> list[LedgerTask]:
+    """Return the task and those deleted ones that had its name; they may have been of any group."""
+    named = tasks_named(premises.store.ledger.tasks(), task.name)
+    return named if person_of(request).groups is None else [each for each in named if each.task_id == task.id]
 
 
 def _wanted(premises: Premises, task_id: int, payload: Slots | None) -> set[datetime]:

@@ -15,11 +15,12 @@ from smart_cron.core.people import Role
 from smart_cron.core.schedule import Schedule
 from smart_cron.core.words import describe
 from smart_cron.core.zones import zone
-from smart_cron.faces.api.access import actor_of, needs
+from smart_cron.faces.api.access import actor_of, needs, person_of
 from smart_cron.faces.api.paging import Closed
 from smart_cron.faces.api.schemas import Said
 from smart_cron.faces.web.backup_work import house_of
 from smart_cron.faces.web.premises import premises_of
+from smart_cron.faces.web.wellbeing import findings_of
 from smart_cron.wiring.forgetting import forgettable
 
 router = Router(tags=["system"])
@@ -106,7 +107,7 @@ def status(request: HttpRequest) -> dict[str, Any]:
         "time_zone": premises.config.time_zone,
         "status": latest.word,
         "checked_at": latest.checked_at,
-        "findings": latest.findings,
+        "findings": findings_of(latest, person_of(request)),
         "holds": store.holds.holds(),
     }
 

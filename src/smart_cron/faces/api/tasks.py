@@ -14,13 +14,14 @@ from ninja.errors import HttpError
 from pydantic import Field
 
 from smart_cron.core.errors import UnknownTaskError
-from smart_cron.core.people import Role
+from smart_cron.core.masking import HIDDEN
+from smart_cron.core.people import Person, Role
 from smart_cron.core.run import Status
 from smart_cron.core.schedule import Schedule
 from smart_cron.core.task import Task, TaskDefinition
 from smart_cron.core.zones import zone
 from smart_cron.faces.api.access import actor_of, needs, person_of
-from smart_cron.faces.api.definitions import require_allowed, require_sound
+from smart_cron.faces.api.definitions import require_allowed, require_sound, save
 from smart_cron.faces.api.paging import Closed
 from smart_cron.faces.api.quota import count
 from smart_cron.faces.api.schemas import Asked, NewTask, RunRequest, Said, Slot, TaskOut, TaskTerms
@@ -61,14 +62,14 @@ def list_tasks(request: HttpRequest, filters: Query[TaskFilter]) -> list[dict[st
     """Tasks by name, those of the caller's groups."""
     person = person_of(request)
     found = premises_of(request).store.tasks.list(enabled=filters.enabled, group=filters.group)
-    return [task_document(task) for task in found if person.is_near(task.definition.group)]
+    return [shown_task(task, person) for task in found if person.is_near(task.definition.group)]
 
 
 @router.get("/{name}", response=TaskOut, summary="Show a task")
 @needs(Role.VIEWER)
 def show_task(request: HttpRequest, name: str) -> dict[str, Any]:
     """One task by its name."""
-    return task_document(task_of(request, name))
+    return shown_task(task_of(request, name), person_of(request))
 
 
 @router.post("", response={201: TaskOut}, summary="Add a task")
@@ -87,10 +88,7 @@ def add_task(request: HttpRequest, payload: NewTask) -> tuple[int, dict[str, Any
 def change_task(request: HttpRequest, name: str, payload: TaskTerms) -> dict[str, Any]:
     """What is left out stays as it is."""
     task, terms = task_of(request, name), payload.dict(exclude_unset=True)
-    definition = changed(task.definition, terms)
-    require_allowed(request, definition, task.definition)
-    require_sound(request, definition)
-    return task_document(premises_of(request).store.tasks.replace(task.id, definition, actor=actor_of(request)))
+    return task_document(save(request, task.id, lambda now: changed(now.definition, terms)))
 
 
 @router.post("/{name}/enable", response=Said, summary="Let its slots run")
@@ -190,9 +188,17 @@ def next_slots(request: HttpRequest, name: str, asked: Query[Count]) -> list[dic
     return [{"slot": slot} for slot in islice(slots(), asked.count)]
 
 
-def task_of(request: HttpRequest, name: str) -> Task:
+def shown_task(task: Task, person: Person) -> dict[str, Any]:
+    """Return a task; what it is fed may be a secret, and is for those who may change tasks."""
+    document = task_document(task)
+    if task.definition.stdin_text and not person.may(Role.EDITOR):
+        document["stdin_text"] = HIDDEN
+    return document
+
+
+def task_of(request: HttpRequest, name: str | int) -> Task:
     """Return a task that is the caller's business. Raise UnknownTaskError for others, as if there were none."""
     task = premises_of(request).store.tasks.get(name)
     if not person_of(request).is_near(task.definition.group):
-        raise UnknownTaskError(name)
+        raise UnknownTaskError(str(name))
     return task

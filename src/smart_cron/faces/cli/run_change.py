@@ -62,7 +62,7 @@ def retry(session: Session, /, *, number: str, wait: bool, dry_run: bool) -> int
     """
     with session.house() as house:
         row = house.store.history.run(number)
-        task = house.store.tasks.get(row["task_name"])
+        task = house.store.tasks.get(int(row["task_id"]))
         if dry_run:
             click.echo(f"Would run '{task.name}' again, as in run {row['id']}.")
             return 0

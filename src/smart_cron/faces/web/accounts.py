@@ -90,7 +90,7 @@ def client_network(request: HttpRequest) -> str:
 def tried_name(request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> str:
     """Return whose login is tried. Without it all names of one address would be locked together."""
     given = (credentials or {}).get("username") or request.POST.get("login")
-    return str(given or (request.user.get_username() if request.user.is_authenticated else ""))
+    return str(given or (request.user.get_username() if request.user.is_authenticated else "")).strip()
 
 
 def locked_out(request: HttpRequest, response: HttpResponse | None = None, credentials: object = None) -> HttpResponse:

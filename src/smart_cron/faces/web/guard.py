@@ -119,6 +119,8 @@ def refusal(request: HttpRequest, route: Route) -> HttpResponseBase | None:
         return _to_login(request)
     if needed is None or not person_of(request).may(Role(needed)):
         return denied(request)
+    if needed == Role.ADMIN and not person_of(request).administers:
+        return not_found(request)
     if route.name not in OPEN_WITHOUT and _lacks_second_factor(request):
         return _to(request, reverse("mfa_index"))
     return to_fresh_login(request) if route.fresh and not is_fresh(request) else None

@@ -18,15 +18,19 @@ def near_alerts(premises: Premises, person: Person, numbers: Sequence[int]) -> l
         found = [premises.store.alerts.get(number) for number in numbers]
     except UnknownAlertError:
         raise Http404 from None
-    if person.groups is not None:
-        _require_near(premises, person, found)
+    if len(those_near(premises, person, found)) < len(found):
+        raise Http404
     return found
 
 
-def _require_near(premises: Premises, person: Person, alerts: Sequence[Alert]) -> None:
-    """Alerts of the system, and of tasks that were deleted, are for people who see all groups."""
-    groups = premises.store.overview.groups_of([each.cause.task_id for each in alerts if each.cause.task_id])
-    for each in alerts:
-        task_id = each.cause.task_id
-        if task_id is None or task_id not in groups or not person.is_near(groups[task_id]):
-            raise Http404
+def those_near(premises: Premises, person: Person, alerts: Sequence[Alert]) -> list[Alert]:
+    """Return those of these alerts. By the number of the task: another one may have its name now.
+
+    Alerts of the system, and of tasks that were deleted, are for people who see all groups.
+    """
+    if person.groups is None:
+        return list(alerts)
+    of_tasks = {each.id: each.cause.task_id for each in alerts if each.cause.task_id is not None}
+    groups = premises.store.overview.groups_of(list(of_tasks.values()))
+    near = {number for number, task_id in of_tasks.items() if task_id in groups and person.is_near(groups[task_id])}
+    return [each for each in alerts if each.id in near]

@@ -37,7 +37,7 @@ def _known(premises: Premises, person: Person | None) -> Mapping[str, Any]:
         "person": person,
         "may_operate": person is not None and person.may(Role.OPERATOR),
         "may_edit": person is not None and person.may(Role.EDITOR),
-        "may_administer": person is not None and person.may(Role.ADMIN),
+        "may_administer": person is not None and person.administers,
         "version": __version__,
         "node_name": premises.config.node_name,
         "oidc_label": premises.config.web.oidc.label if premises.provider else "",

@@ -8,16 +8,22 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.http import QueryDict
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from smart_cron.config import Config
 from smart_cron.core.people import Person
 from smart_cron.core.task import TaskDefinition
+from smart_cron.core.task_rights import Bar, bars
 from smart_cron.core.validation import Fault
 from smart_cron.faces.web.task_fields import LIMIT, Field, every_field, fields_for
 from smart_cron.wiring.soundness import faults_here
 
 Typed = Mapping[str, str]
+_WORDS = {
+    Bar.FIELD: _("only admins may set it"),
+    Bar.SHELL: _("A task that is a shell command is changed by an admin alone."),
+    Bar.GROUP: _("You are not let near this group: choose one of yours."),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,13 +82,14 @@ def _others(
 ) -> Iterator[Fault]:
     """Yield the faults that the console would tell, and what this person may not; a field that has one has enough."""
     yield from (fault for fault in faults_here(made, config, now=datetime.now(UTC)) if fault.field not in said)
-    if made.group != before.group and not person.is_near(made.group):
-        yield Fault("group", _("You are not let near this group: choose one of yours."))
+    yield from (Fault(field, str(_WORDS[bar])) for bar, field in bars(person, made, before))
 
 
 def faults_by(made: TaskDefinition, before: TaskDefinition, person: Person, config: Config) -> list[str]:
     """Return what is wrong with a definition that was not typed, such as one of the past."""
-    return [fault.says for fault in _others(made, before, person, config, said=())]
+    labels = {field.name: str(field.label) for field in every_field() if field.by_admin}
+    faults = _others(made, before, person, config, said=())
+    return [f"{labels[fault.field]}: {fault.says}" if fault.field in labels else fault.says for fault in faults]
 
 
 def changed_fields(before: TaskDefinition, after: TaskDefinition) -> list[Field]:

@@ -92,7 +92,14 @@ SECTIONS = (
                 by_admin=True,
                 runs=True,
             ),
-            _f("stdin_text", entry.AREA, _("Standard input"), _("Text that the task reads, if any."), runs=True),
+            _f(
+                "stdin_text",
+                entry.AREA,
+                _("Standard input"),
+                _("Text that the task reads, if any. Only admins may set it."),
+                by_admin=True,
+                runs=True,
+            ),
         ),
     ),
     Section(

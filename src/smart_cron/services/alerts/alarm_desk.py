@@ -141,7 +141,7 @@ class AlarmDesk:
         if named is None or (alarm.cause.task_id and alarm.task_name):
             return alarm
         try:
-            task = self._tasks.get(str(named))
+            task = self._tasks.get(named)
         except UnknownTaskError:
             return alarm
         return replace(alarm, cause=replace(alarm.cause, task_id=task.id), task_name=task.name)

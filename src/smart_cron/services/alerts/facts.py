@@ -81,7 +81,7 @@ class FactFinder:
 
     def _description(self, task_id: int) -> str:
         with suppress(SmartCronError):
-            return self._tasks.get(str(task_id)).definition.description
+            return self._tasks.get(task_id).definition.description
         return ""
 
     def _changes(self, row: Mapping[str, Any], worked_at: datetime | None) -> Iterator[str]:
@@ -98,7 +98,7 @@ class FactFinder:
         if row["node"] != self._node:
             return  # Its script is another machine's file.
         with suppress(SmartCronError, OSError, ValueError):
-            script = self._tasks.get(str(row["task_id"])).definition.script
+            script = self._tasks.get(int(row["task_id"])).definition.script
             changed_at = self._written_at(script) if script else None
             if changed_at is not None and changed_at > worked_at:
                 yield f"{changed_at:%Y-%m-%d %H:%M:%S} UTC: the file {script} was written"

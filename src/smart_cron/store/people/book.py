@@ -93,7 +93,7 @@ class PeopleBook:
         with self._session.transaction():
             if only_as_first and User.objects.exists():
                 raise InvalidInputError(["there is an account already"])
-            if User.objects.filter(username=name).exists():
+            if User.objects.is_taken(name):
                 raise InvalidInputError([f"there is a user '{name}' already"])
             user = User.objects.make(name, password, role=role)
             user.task_groups, user.needs_second_factor = as_json(groups), needs_second_factor
@@ -131,7 +131,7 @@ class PeopleBook:
 
     def set_groups(self, name: str, groups: Collection[str] | None, *, actor: str) -> None:
         """Let them near the tasks of these groups alone, of all where None; `""` are the tasks without a group."""
-        with self._changing(name) as user:
+        with self._changing(name, keeps_admin=groups is None) as user:
             before, user.task_groups = user.task_groups, as_json(groups)
             user.save(update_fields=["task_groups"])
             old = None if before is None else json.loads(before)
@@ -167,7 +167,8 @@ class PeopleBook:
         """Yield the user, locked. Without *keeps_admin* they are an admin no more: another one must stay."""
         with self._session.transaction():
             # Always in this order: of two who take each other's role away one waits for the other.
-            admins = list(_locked(User.objects.filter(role=str(Role.ADMIN), is_active=True).order_by("pk")))
+            everybodys = User.objects.filter(role=str(Role.ADMIN), is_active=True, task_groups__isnull=True)
+            admins = list(_locked(everybodys.order_by("pk")))
             user = _locked(User.objects.filter(username=name)).first()
             if user is None:
                 raise UnknownUserError(name)

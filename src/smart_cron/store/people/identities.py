@@ -47,7 +47,7 @@ class IdentityBook:
         if not NAME.fullmatch(name):
             raise InvalidInputError([f"'{name[:100]}' is no name for a user here"])
         with self._session.transaction():
-            if User.objects.filter(username__iexact=name).exists():
+            if User.objects.is_taken(name):
                 raise InvalidInputError([f"there is a user '{name}' already"])
             user = User.objects.make(name, None, role=role)
             user.task_groups = as_json(groups)

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils.crypto import salted_hmac
 
 from smart_cron.core.people import Person, Role
@@ -30,6 +31,10 @@ class UserManager(BaseUserManager["User"]):
         user.set_password(password)
         user.save(using=self._db)
         return user
+
+    def is_taken(self, name: str) -> bool:
+        """Whether somebody is called so, be it in other letters, small for capital: nobody could tell the two apart."""
+        return self.annotate(small=Lower("username")).filter(small=name.lower()).exists()
 
 
 class User(AbstractBaseUser):

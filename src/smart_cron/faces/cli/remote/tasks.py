@@ -27,9 +27,9 @@ class RemoteTasks:
         asked = None if enabled is None else str(enabled).lower()
         return [self._task(row) for row in self._api.get("/tasks", enabled=asked, group=group)]
 
-    def get(self, name_or_id: str) -> Task:
+    def get(self, name_or_id: str | int) -> Task:
         """Return one. Raise SmartCronError where there is none."""
-        return self._task(self._api.get(f"/tasks/{quote(name_or_id, safe='')}"))
+        return self._task(self._api.get(f"/tasks/{quote(str(name_or_id), safe='')}"))
 
     def add(self, definition: TaskDefinition, *, actor: str) -> Task:
         """Add one."""

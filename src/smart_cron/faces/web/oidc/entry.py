@@ -43,7 +43,7 @@ def identities_of(premises: Premises) -> IdentityBook:
 def _made(premises: Premises, who: Vouched, actor: Actor) -> User:
     config = premises.config.web.oidc
     # Whatever the case: two names that look the same are a trap for whoever reads the audit log.
-    if User.objects.filter(username__iexact=who.name).exists():
+    if User.objects.is_taken(who.name):
         raise EntryError(NAME_TAKEN)
     if not config.makes_users:
         raise EntryError(NOT_KNOWN)

@@ -140,7 +140,7 @@ def _is_plain(request: HttpRequest) -> bool:
 def _task_id(premises: Premises, row: Mapping[str, Any]) -> int | None:
     """Return the run's task where it is still there, by its number: another one may have its name now."""
     try:
-        return premises.store.tasks.get(str(row["task_id"])).id
+        return premises.store.tasks.get(int(row["task_id"])).id
     except UnknownTaskError:
         return None
 

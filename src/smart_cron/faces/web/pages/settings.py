@@ -27,7 +27,7 @@ from smart_cron.wiring.channels import ChannelEntry
 def settings(request: HttpRequest) -> HttpResponse:
     """Show them to an admin; others have their keys here."""
     config = premises_of(request).config
-    if not person_of(request).may(Role.ADMIN):
+    if not person_of(request).administers:
         return HttpResponseRedirect(reverse("settings_keys"))
     return render(request, "settings/settings.html", file=config.file, tables=list(tables_of(config)))
 

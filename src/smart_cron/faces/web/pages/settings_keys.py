@@ -68,7 +68,7 @@ def revoke_key(request: HttpRequest) -> HttpResponse:
     if number is None:
         raise UnusableError(_("Which key is not said."))
     person = person_of(request)
-    owner = None if person.may(Role.ADMIN) else person.id
+    owner = None if person.administers else person.id
     if not _book(premises_of(request)).revoke(number, user_id=owner, actor=actor_of(request)):
         return not_found(request)
     messages.success(request, _("It is worth nothing any more."))
@@ -77,7 +77,7 @@ def revoke_key(request: HttpRequest) -> HttpResponse:
 
 def _shown(request: HttpRequest, form: KeyForm, *, made: str = "", status: int = 200) -> HttpResponse:
     person, book = person_of(request), _book(premises_of(request))
-    found = book.keys(None if person.may(Role.ADMIN) else person.id)
+    found = book.keys(None if person.administers else person.id)
     return render(request, "settings/keys.html", status, form=form, keys=found, made=made, now=datetime.now(UTC))
 
 

@@ -81,7 +81,7 @@ def _base(request: HttpRequest, like: str) -> TaskDefinition:
         return TaskDefinition(name="", schedule="", group=group)
     source = replace(task_of(request, like).definition, origin=None)
     if not person.may(Role.ADMIN):
-        source = replace(source, shell_command=None, run_as=None, environment={})
+        source = replace(source, shell_command=None, stdin_text=None, run_as=None, environment={})
     return source if request.method == "POST" else replace(source, name="")
 
 

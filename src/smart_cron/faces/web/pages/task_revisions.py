@@ -80,8 +80,6 @@ def rollback(request: HttpRequest, key: str) -> HttpResponse:
         raise WrongRequestError(_("Say which revision."))
     definition, fault = _definition(premises.store, task, number)
     changed = changed_fields(task.definition, definition)
-    if fault is None and any(each.by_admin for each in changed) and not person_of(request).may(Role.ADMIN):
-        fault = _("it differs in what only admins may set: the shell command, the user or the environment")
     faults = [fault] if fault else faults_by(definition, task.definition, person_of(request), premises.config)
     if faults:
         messages.error(request, _("It stays as it is: %(faults)s.") % {"faults": "; ".join(faults)})

@@ -9,7 +9,7 @@ import pytest
 from tests.web.addresses import everything_in
 from tests.web.api_callers import Caller, make_key
 from tests.web.conftest import Answer, Dashboard, housed, served
-from tests.web.furniture import opened
+from tests.web.furniture import add, opened
 from tests.web.printing import printed
 from tests.web.visitors import Visitor, add_users
 
@@ -89,6 +89,18 @@ def test_refused_is_not_run(serving: Dashboard) -> None:
 
         assert len(store.history.runs(task_id=task, limit=500)) - before == asked.count(202)
         assert asked.count(429) >= TRIES - 2 * MOST
+
+
+def test_runs_asked_for_together_are_counted_one_by_one(serving: Dashboard) -> None:
+    visitor, _ = asking(serving, "ticking")
+    with opened(serving) as store:
+        numbers = [str(add(store, f"ticked{number}")) for number in range(TRIES)]
+
+        visitor.post("/tasks/bulk", action="run", once="a", task=numbers)
+
+        runs = sum(bool(store.history.runs(task_id=int(number), limit=1)) for number in numbers)
+    assert 1 <= runs <= 2 * MOST
+    assert b"No more runs for now" in visitor.get("/tasks").body
 
 
 def test_no_page_that_runs_or_searches_is_without_one(serving: Dashboard) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from math import ceil
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
@@ -17,6 +18,7 @@ from smart_cron.core.task import Task
 from smart_cron.faces.web import asking
 from smart_cron.faces.web.asking import NotThereError, WrongRequestError, answering
 from smart_cron.faces.web.guard import Route, actor_of, person_of
+from smart_cron.faces.web.limits import user_key
 from smart_cron.faces.web.pages.tasks import A_PAGE, read_query
 from smart_cron.faces.web.premises import premises_of
 from smart_cron.faces.web.running import run_once
@@ -60,7 +62,7 @@ def _tasks(request: HttpRequest, ids: Sequence[str]) -> list[Task]:
     if len(found) != len(numbers) or not all(person.is_near(line.group) for line in found):
         raise NotThereError("no such task.")
     try:
-        return [store.tasks.get(line.name) for line in found]
+        return [store.tasks.get(line.id) for line in found]
     except UnknownTaskError:
         raise NotThereError("no such task.") from None
 
@@ -87,7 +89,11 @@ def _switch(request: HttpRequest, tasks: Sequence[Task], *, on: bool) -> None:
 
 def _run(request: HttpRequest, tasks: Sequence[Task], token: str) -> None:
     store, asked_for, refused = premises_of(request).store, 0, []
-    for task in tasks:
+    for number, task in enumerate(tasks):
+        # The first was counted where the form came in.
+        if number and (wait := premises_of(request).limits.wait_seconds("runs", user_key(person_of(request).id))):
+            refused.append(_("No more runs for now: ask for the others in %(seconds)d s.") % {"seconds": ceil(wait)})
+            break
         try:
             run_once(store, task, None, actor=actor_of(request), token=token)
             asked_for += 1

@@ -113,6 +113,20 @@ def test_another_spelling_of_a_name_is_no_second_door(make_house: Callable[..., 
         house.sure_with("a long password of theirs\n", "user", "add", "VIEWER", "--role", "viewer")
 
 
+def test_the_old_password_is_not_guessed_in_a_browser_left_alone(make_house: Callable[..., House]) -> None:
+    serving = served(make_house(), code=CHEAP)
+    add_users(serving, ["viewer"])
+    left = asking(serving)
+    assert left.log_in("viewer").status == 302
+    left.get("/account/password")
+    asked = {"oldpassword": "wrong", "password1": "another long password", "password2": "another long password"}
+
+    statuses = Counter(left.post("/account/password", **asked).status for _ in range(25))
+
+    assert statuses[429] >= 5
+    assert statuses[200] + statuses[429] == 25
+
+
 def test_names_that_nobody_has_are_locked_alike(make_house: Callable[..., House]) -> None:
     serving = served(make_house(WEB__LOGIN_FAILURES_PER_HOUR="10", WEB__FAILURES_UNTIL_LOCKED="3"), code=CHEAP)
     add_users(serving, ["viewer"])

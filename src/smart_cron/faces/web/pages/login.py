@@ -62,6 +62,9 @@ def change_password(request: HttpRequest) -> HttpResponse:
     if isinstance(request.user, User) and not request.user.has_usable_password():
         messages.error(request, _("You have no password here."))
         return HttpResponseRedirect(reverse("mfa_index"))
+    if request.method == "POST":
+        # Each try, as with codes: in a browser left alone somebody could else find the old one.
+        premises_of(request).limits.require("second factors", str(request.user.pk))
     answer: HttpResponse = account.password_change(request)
     return answer
 

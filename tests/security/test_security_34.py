@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from tests.web.api_callers import Caller, make_key
 from tests.web.conftest import Answer, House, make_house, served
-from tests.web.visitors import Visitor, add_users
+from tests.web.visitors import PASSWORD, Visitor, add_users
 
 __all__ = ["make_house"]
 pytestmark = pytest.mark.slow
@@ -83,3 +83,56 @@ def test_what_is_not_there_is_told_without_a_list_of_what_is(make_house: Callabl
         assert "urlpatterns" not in body
         assert "DEBUG" not in body
         assert "nothing-of-that-name" not in body
+
+
+MANY_FIELDS = "?" + "a&" * 900
+# As many as one address may try in a minute.
+NO_PASSKEYS = (
+    '{"id":"x"}',
+    '{"id":1e999}',
+    '{"rawId":1e999}',
+    '{"rawId":"AA","response":[]}',
+    '{"id":"AA","rawId":"AA","response":{"clientDataJSON":"AA","authenticatorData":"AA","signature":"AA"}}',
+    '{"rawId":"AA","response":{"userHandle":"AA"}}',
+    "[1]",
+    "1",
+    "9" * 5000,
+    "[" * 20_000,
+)
+
+
+def faults(house: House) -> list[bytes]:
+    return [line for line in house.log().splitlines() if b"Request failed" in line]
+
+
+def test_what_a_stranger_sends_is_refused_and_no_fault_of_ours(make_house: Callable[..., House]) -> None:
+    serving = served(make_house())
+    add_users(serving, ["admin"])
+    stranger = Visitor(serving)
+
+    for origin in ("http://[", "http://[::1", "http://]"):
+        assert stranger.get("/stream/home", {"Origin": origin}).status == 403, origin
+    assert stranger.get(f"/login{MANY_FIELDS}").status == 400
+    stranger.get("/login")
+    for credential in NO_PASSKEYS:
+        answer = stranger.post("/login/passkey", credential=credential)
+        assert (answer.status, answer.headers.get("location")) == (302, "/login"), credential[:50]
+    assert b"Incorrect code." in stranger.get("/login").body
+    assert faults(serving.house) == []
+
+
+def test_what_a_user_sends_is_refused_and_no_fault_of_ours(make_house: Callable[..., House]) -> None:
+    serving = served(make_house())
+    add_users(serving, ["admin"])
+    admin, caller = Visitor(serving), Caller(serving, make_key(serving.house, "admin", "admin"))
+    admin.log_in("admin")
+
+    for path in ("/", "/tasks", "/audit", "/stream/home", "/stream/log"):
+        answer = admin.get(f"{path}{MANY_FIELDS}")
+        assert (answer.status, answer.body) == (400, b"Bad request.\n"), path
+    caller.fails(400, "GET", f"/tasks{MANY_FIELDS}")
+    admin.post("/account/fresh", password=PASSWORD, next="/account/passkeys/add")
+    admin.get("/account/passkeys/add")
+    for credential in NO_PASSKEYS:
+        assert admin.post("/account/passkeys/add", name="x", credential=credential).status == 200, credential[:50]
+    assert faults(serving.house) == []

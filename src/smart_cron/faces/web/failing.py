@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.core.exceptions import DisallowedHost, PermissionDenied
+from django.core.exceptions import BadRequest, DisallowedHost, PermissionDenied, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 
 from smart_cron.core.errors import DatabaseError
@@ -22,6 +23,8 @@ from smart_cron.faces.web.premises import premises_of
 
 _FRAMES = 5
 DATABASE_GONE = (DatabaseError, OperationalError, InterfaceError)
+# What Django says of a request that nobody can read, such as one of a thousand fields: the client's fault, not ours.
+UNREADABLE = (SuspiciousOperation, BadRequest, MultiPartParserError)
 
 
 class FailingMiddleware:
@@ -63,11 +66,16 @@ class FailingMiddleware:
 
 
 def failed(request: HttpRequest, exception: BaseException) -> HttpResponse:
-    """Return the answer for a fault; that the database is away is none of ours, and the log says so once by itself."""
+    """Return the answer for a fault; that the database is away is none of ours, and the log says so once by itself.
+
+    Neither is what the client sent: that it gets as a bad request, and the log stays free of what strangers may cause.
+    """
     if isinstance(exception, DATABASE_GONE):
         return away(request)
     if isinstance(exception, UnusableError):
         return unusable(request, exception.message)
+    if isinstance(exception, UNREADABLE):
+        return bad_request(request)
     number = secrets.token_hex(4)
     frames = traceback.extract_tb(exception.__traceback__)[-_FRAMES:]
     premises_of(request).log.error(

@@ -156,6 +156,7 @@ def _handed(body: bytes, receive: Receive) -> Receive:
 
 
 WORDS = {
+    400: b"Bad request.\n",
     401: b"A login is needed.\n",
     403: b"Forbidden.\n",
     404: b"Not found.\n",

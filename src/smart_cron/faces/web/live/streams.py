@@ -9,6 +9,7 @@ from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
+from django.core.exceptions import TooManyFieldsSent
 from django.http import QueryDict
 
 from smart_cron.core.errors import SmartCronError
@@ -50,7 +51,7 @@ class Streams:
         name = scope["path"].removeprefix("/stream/")
         _require_same_origin(headers)
         person = await self._person(headers)
-        query = QueryDict(scope.get("query_string", b""))
+        query = _query(scope)
         source = self._tails.get(name.partition("/")[0], self._pages)
         events = await source.open(name, person, query, headers.get("last-event-id", ""))
         await send({"type": "http.response.start", "status": 200, "headers": list(HEADERS)})
@@ -105,8 +106,23 @@ def _require_same_origin(headers: Mapping[str, str]) -> None:
     origin = headers.get("origin")
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise RefusedError(403)
-    if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+    if origin is not None and not _is_of(origin, headers.get("host")):
         raise RefusedError(403)
+
+
+def _is_of(origin: str, host: str | None) -> bool:
+    try:
+        return urlsplit(origin).netloc == host
+    except ValueError:
+        # Such as `http://[`, which no browser sends.
+        return False
+
+
+def _query(scope: Scope) -> QueryDict:
+    try:
+        return QueryDict(scope.get("query_string", b""))
+    except TooManyFieldsSent:
+        raise RefusedError(400) from None
 
 
 def _cookies(header: str) -> dict[str, str]:

@@ -247,3 +247,32 @@ def test_an_editor_cannot_bring_an_admins_environment_back(callers: Mapping[str,
 
     assert "environment" in told["detail"]
     assert callers["editor"].get("/tasks/brought")["environment"] == {}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "9998-12-31T23:59:59-23:59", "1969-12-31T23:59:59Z"],
+)
+def test_an_instant_that_nobody_can_tell_is_a_bad_request(
+    dashboard: Dashboard, callers: Mapping[str, Caller], script: Path, odd: str
+) -> None:
+    admin, written = callers["admin"], odd.replace("+", "%2B")
+    admin.ask("POST", "/tasks", terms("bounded", script))
+
+    for path in ("/tasks/bounded/why?at=", "/tasks/bounded/why?since=", "/ledger?since=", "/ledger?until="):
+        assert "years from 1970 to 9998" in admin.fails(400, "GET", f"{path}{written}")["detail"], path
+    for path in ("/audit?since=", "/audit?until="):
+        admin.fails(400, "GET", f"{path}{written}")
+    admin.fails(400, "POST", "/alerts/1/snooze", {"until": odd})
+    admin.fails(400, "POST", "/tasks/bounded/held/run", {"slots": [odd]})
+    assert b"Request failed" not in dashboard.house.log()
+
+
+def test_an_instant_in_any_zone_is_that_instant(callers: Mapping[str, Caller], script: Path) -> None:
+    viewer = callers["viewer"]
+    callers["editor"].ask("POST", "/tasks", terms("zoned", script))
+
+    utc, ahead = (
+        viewer.get(f"/tasks/zoned/why?at={at}") for at in ("2026-11-28T02:00:00Z", "2026-11-28T03:00:00%2B01:00")
+    )
+    assert utc[0]["scheduled_for"] == ahead[0]["scheduled_for"] == "2026-11-28T02:00:00.000000Z"

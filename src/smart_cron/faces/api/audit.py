@@ -7,12 +7,12 @@ from typing import Any
 
 from django.http import HttpRequest
 from ninja import Query, Router, Schema
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from smart_cron.core.audit import AuditFilter
 from smart_cron.core.people import Role
 from smart_cron.faces.api.access import needs
-from smart_cron.faces.api.paging import Paging
+from smart_cron.faces.api.paging import Instant, Paging
 from smart_cron.faces.web.premises import premises_of
 from smart_cron.services.audit import number_of
 
@@ -45,8 +45,8 @@ class EntryPage(Schema):
 class Wanted(Paging):
     """Which changes."""
 
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Instant | None = None
+    until: Instant | None = None
     user: str | None = Field(None, max_length=100)
     action: str | None = Field(None, max_length=50)
     task: str | None = Field(None, max_length=100)

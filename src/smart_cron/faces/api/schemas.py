@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 
 from smart_cron.core.alert import Severity
 from smart_cron.core.task import OnMissed, OnOverlap, Sandbox
-from smart_cron.faces.api.paging import Closed
+from smart_cron.faces.api.paging import Closed, Instant
 
 Argument = Annotated[str, Field(max_length=65_536)]
 
@@ -241,7 +241,7 @@ class Note(Closed):
 class Snooze(Note):
     """Until when nothing is said of it; without an instant it speaks again."""
 
-    until: datetime | None = None
+    until: Instant | None = None
 
 
 class Said(Schema):

@@ -10,7 +10,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja import Query, Router, Schema
 from ninja.errors import HttpError
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from smart_cron.core.held import HeldRange
 from smart_cron.core.ledger import LedgerTask, lines
@@ -18,7 +18,7 @@ from smart_cron.core.people import Role
 from smart_cron.core.task import Task
 from smart_cron.core.zones import zone
 from smart_cron.faces.api.access import actor_of, needs, person_of
-from smart_cron.faces.api.paging import Closed
+from smart_cron.faces.api.paging import Closed, Instant
 from smart_cron.faces.api.quota import count
 from smart_cron.faces.api.schemas import Said, Slot
 from smart_cron.faces.api.tasks import task_of
@@ -37,17 +37,17 @@ MOST_EVENTS = MOST_SLOTS = 10_000
 class At(Closed):
     """A slot, past or to come, or everything from an instant on; without either the last and the next slot."""
 
-    at: AwareDatetime | None = None
+    at: Instant | None = None
     width_seconds: int = Field(60, ge=1, le=86_400, description="How far from `at` the slot may lie.")
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Instant | None = None
+    until: Instant | None = None
 
 
 class Interval(Closed):
     """From when, and to before when; and of which task."""
 
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Instant | None = None
+    until: Instant | None = None
     task: str | None = Field(None, min_length=1, max_length=100)
 
 
@@ -70,7 +70,7 @@ class Decided(Said):
 class Slots(Closed):
     """Which of the held slots; all of them where none are named."""
 
-    slots: list[AwareDatetime] | None = Field(None, max_length=MOST_SLOTS)
+    slots: list[Instant] | None = Field(None, max_length=MOST_SLOTS)
 
 
 @tasks.get("/{name}/why", response=list[dict[str, Any]], summary="Why a slot ran, or did not")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from tests.web.api_callers import Caller, bind, make_key
 from tests.web.conftest import Dashboard
+from tests.web.furniture import opened
 from tests.web.visitors import ROLES, Visitor, add_users
 
 pytestmark = pytest.mark.slow
@@ -276,3 +278,32 @@ def test_an_instant_in_any_zone_is_that_instant(callers: Mapping[str, Caller], s
         viewer.get(f"/tasks/zoned/why?at={at}") for at in ("2026-11-28T02:00:00Z", "2026-11-28T03:00:00%2B01:00")
     )
     assert utc[0]["scheduled_for"] == ahead[0]["scheduled_for"] == "2026-11-28T02:00:00.000000Z"
+
+
+def test_slots_are_told_of_fifty_years_to_come_and_no_more(callers: Mapping[str, Caller], script: Path) -> None:
+    viewer, now = callers["viewer"], datetime.now(UTC)
+    callers["editor"].ask("POST", "/tasks", terms("leap", script, schedule_pattern="0 0 29 2 *"))
+    near, far = (f"{now.year + years}-01-01T00:00:00Z" for years in (49, 52))
+
+    for slots in (
+        [slot["slot"] for slot in viewer.get("/tasks/leap/next?count=1000")],
+        viewer.get("/explain?expression=0+0+29+2+*&count=100")["slots"],
+    ):
+        assert 11 <= len(slots) <= 14
+        assert slots[-1] < far
+    assert viewer.get(f"/tasks/leap/why?since=1970-01-01T00:00:00Z&until={near}")
+    for until in (far, "9998-12-31T23:59:59Z"):
+        refused = viewer.fails(400, "GET", f"/tasks/leap/why?since=1970-01-01T00:00:00Z&until={until}")
+        assert "50 years to come" in refused["detail"]
+    callers["editor"].ask("POST", "/tasks", terms("dense", script, schedule_pattern="* * * * *"))
+    assert len(viewer.get("/tasks/dense/next?count=1000")) == 1000
+
+
+def test_a_slot_set_by_hand_for_long_after_is_told_and_nothing_after_it(
+    dashboard: Dashboard, callers: Mapping[str, Caller], script: Path
+) -> None:
+    callers["editor"].ask("POST", "/tasks", terms("late", script))
+    with opened(dashboard) as store:
+        store.tasks.set_next_run(store.tasks.get("late").id, datetime(9998, 12, 31, tzinfo=UTC), actor="test")
+
+    assert callers["viewer"].get("/tasks/late/next?count=3") == [{"slot": "9998-12-31T00:00:00Z"}]

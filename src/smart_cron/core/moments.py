@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from smart_cron.core.schedule import MAX_YEARS
 from smart_cron.core.spans import UNITS
 from smart_cron.core.zones import MAX_YEAR
 
@@ -16,6 +17,9 @@ _ABSOLUTE = re.compile(
     r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(:\d{2}(?:\.\d{1,6})?)?\s?(Z|z|[+-]\d{2}:?\d{2})?)?", re.ASCII
 )
 FIRST_YEAR = 1970
+# How far ahead slots are told to whoever asks over the network: counting them takes longer by the year. It is as far as
+# a schedule looks for its next slot.
+FORESIGHT = timedelta(days=365 * MAX_YEARS)
 _WEEK_SECONDS = 7 * 86_400
 
 

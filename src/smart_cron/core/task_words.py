@@ -8,6 +8,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from smart_cron.core.errors import InvalidInputError, InvalidScheduleError
+from smart_cron.core.moments import FORESIGHT
 from smart_cron.core.schedule import Schedule
 from smart_cron.core.task import Task
 from smart_cron.core.words import describe
@@ -66,3 +67,10 @@ def slots_to_come(task: Task, now: datetime, place: ZoneInfo) -> Iterator[dateti
                 raise
             return  # Set by hand to so late a time that the calendar ends before the pattern fires again.
         yield slot
+
+
+def slots_ahead(schedule: Schedule, after: datetime, now: datetime, place: ZoneInfo) -> Iterator[datetime]:
+    """Yield the slots later than *after*, as far ahead of *now* as slots are told."""
+    at = after
+    while at < now + FORESIGHT and (at := schedule.next_after(at, place)) <= now + FORESIGHT:
+        yield at

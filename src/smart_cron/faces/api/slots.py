@@ -14,7 +14,9 @@ from pydantic import Field
 
 from smart_cron.core.held import HeldRange
 from smart_cron.core.ledger import LedgerTask, lines
+from smart_cron.core.moments import FORESIGHT
 from smart_cron.core.people import Role
+from smart_cron.core.schedule import MAX_YEARS
 from smart_cron.core.task import Task
 from smart_cron.core.zones import zone
 from smart_cron.faces.api.access import actor_of, needs, person_of
@@ -92,6 +94,8 @@ def why(request: HttpRequest, name: str, asked: Query[At]) -> list[dict[str, Any
     ]
     if asked.since is not None:
         until = asked.until or premises.clock.now() + timedelta(microseconds=1)
+        if until > premises.clock.now() + FORESIGHT:
+            raise HttpError(400, f"until lies too far ahead: slots are told of {MAX_YEARS} years to come.")
         return list(islice(_story(inquiry, subjects, asked.since, until), MOST_EVENTS))
     if asked.at is None:
         return [dict(answer.document) for answer in inquiry.last_and_next(subjects[0])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from django.http import HttpRequest
@@ -13,6 +14,7 @@ from smart_cron import __version__
 from smart_cron.core.health import FRESH
 from smart_cron.core.people import Role
 from smart_cron.core.schedule import Schedule
+from smart_cron.core.task_words import slots_ahead
 from smart_cron.core.words import describe
 from smart_cron.core.zones import zone
 from smart_cron.faces.api.access import actor_of, needs, person_of
@@ -150,10 +152,9 @@ def forget_node(request: HttpRequest, name: str) -> dict[str, Any]:
 @router.get("/explain", response=Explained, summary="A schedule in words")
 @needs(Role.VIEWER)
 def explain(request: HttpRequest, asked: Query[Expression]) -> dict[str, Any]:
-    """And its next slots."""
+    """And its next slots, of fifty years to come."""
     premises = premises_of(request)
     schedule, place = Schedule.parse(asked.expression), zone(asked.time_zone or premises.config.time_zone)
-    slots: list[datetime] = []
-    while not schedule.is_reboot and len(slots) < asked.count:
-        slots.append(schedule.next_after(slots[-1] if slots else premises.clock.now(), place))
+    now = premises.clock.now()
+    slots = [] if schedule.is_reboot else list(islice(slots_ahead(schedule, now, now, place), asked.count))
     return {"words": describe(asked.expression), "time_zone": place.key, "slots": slots}

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Annotated, Any
 
 from django.http import HttpRequest
@@ -19,6 +18,7 @@ from smart_cron.core.people import Person, Role
 from smart_cron.core.run import Status
 from smart_cron.core.schedule import Schedule
 from smart_cron.core.task import Task, TaskDefinition
+from smart_cron.core.task_words import slots_ahead
 from smart_cron.core.zones import zone
 from smart_cron.faces.api.access import actor_of, needs, person_of
 from smart_cron.faces.api.definitions import require_allowed, require_sound, save
@@ -169,23 +169,16 @@ def _ended(premises: Premises, number: int, wait: int) -> dict[str, Any] | None:
 @router.get("/{name}/next", response=list[Slot], summary="Its next slots")
 @needs(Role.VIEWER)
 def next_slots(request: HttpRequest, name: str, asked: Query[Count]) -> list[dict[str, datetime]]:
-    """By its schedule; a slot that was set by hand comes first."""
+    """By its schedule, of fifty years to come; a slot that was set by hand comes first."""
     task, premises = task_of(request, name), premises_of(request)
     schedule = Schedule.parse(task.definition.schedule)
     if schedule.is_reboot:
         return []
     place = zone(task.definition.time_zone or premises.config.time_zone)
-    first = task.next_run_at
-
-    def slots() -> Iterator[datetime]:
-        at = first or premises.clock.now()
-        if first is not None:
-            yield first
-        while True:
-            at = schedule.next_after(at, place)
-            yield at
-
-    return [{"slot": slot} for slot in islice(slots(), asked.count)]
+    first, now = task.next_run_at, premises.clock.now()
+    following = slots_ahead(schedule, first or now, now, place)
+    slots = following if first is None else chain([first], following)
+    return [{"slot": slot} for slot in islice(slots, asked.count)]
 
 
 def shown_task(task: Task, person: Person) -> dict[str, Any]:

@@ -307,3 +307,20 @@ def test_a_slot_set_by_hand_for_long_after_is_told_and_nothing_after_it(
         store.tasks.set_next_run(store.tasks.get("late").id, datetime(9998, 12, 31, tzinfo=UTC), actor="test")
 
     assert callers["viewer"].get("/tasks/late/next?count=3") == [{"slot": "9998-12-31T00:00:00Z"}]
+
+
+def test_the_log_is_looked_through_as_far_as_takes_a_second(
+    dashboard: Dashboard, callers: Mapping[str, Caller]
+) -> None:
+    folder = dashboard.house.home / "log"
+    grave, plain = (
+        json.dumps({"utc": "2020-01-01T00:00:00+00:00", "level": level, "message": "long ago", "context": {}})
+        for level in ("CRITICAL", "INFO")
+    )
+    # The later day is as long as what is looked through, but for a line.
+    (folder / "cleanup-2020-01-01.log").write_text(f"{grave}\n{grave}\n")
+    (folder / "cleanup-2020-01-02.log").write_text(f"{plain}\n" * 49_999)
+
+    found = callers["viewer"].get("/logs?kind=cleanup&level=CRITICAL&text=ago")
+
+    assert [line["message"] for line in found] == ["long ago"]

@@ -124,9 +124,11 @@ def test_what_is_only_read_takes_no_other_method(dashboard: Dashboard, path: str
 
 def test_a_name_that_is_not_ours_is_refused(dashboard: Dashboard) -> None:
     for host in ("evil.example", "127.0.0.1.evil.example", "a b", "localhost@evil.example"):
-        answer = dashboard.ask("/readyz", headers={"Host": host})
-        assert answer.status == 400, host
-        assert_dressed(answer)
+        for path in ("/readyz", "/login", "/static/app.css", "/stream/home", "/api/v1/status"):
+            answer = dashboard.ask(path, headers={"Host": host, "Origin": f"http://{host}"})
+            assert (answer.status, answer.body) == (400, b"Bad request.\n"), (host, path)
+            assert_dressed(answer)
+    assert dashboard.ask("/static/app.css", headers={"Host": "localhost"}).status == 200
 
 
 def database(dashboard: Dashboard) -> sqlite3.Connection:

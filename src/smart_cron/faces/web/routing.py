@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import allauth.mfa
 import ninja
+from django.core.exceptions import DisallowedHost
+from django.core.handlers.asgi import ASGIRequest
 from servestatic import ServeStaticASGI
 
 from smart_cron.faces.web.django_handler import DoorHandler, PageHandler
-from smart_cron.faces.web.gate import Application, Receive, Scope, Send
+from smart_cron.faces.web.gate import Application, Receive, RefusedError, Scope, Send
 from smart_cron.faces.web.live.streams import Streams
 from smart_cron.faces.web.premises import Premises
 
@@ -30,7 +33,11 @@ class Routing:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        await self._of(scope["path"])(scope, receive, send)
+        inner = self._of(scope["path"])
+        if inner in (self._files, self._streams):
+            # Pages and doors have Django's middleware for it.
+            _require_own_host(scope)
+        await inner(scope, receive, send)
 
     def _of(self, path: str) -> Application:
         if path.startswith(DOORS):
@@ -38,6 +45,14 @@ class Routing:
         if path.startswith("/static/"):
             return self._files
         return self._streams if path.startswith("/stream/") else self._pages
+
+
+def _require_own_host(scope: Scope) -> None:
+    """Raise RefusedError for a name that is not ours, as Django judges it: a page there could read our answers."""
+    try:
+        ASGIRequest(dict(scope), BytesIO()).get_host()
+    except DisallowedHost:
+        raise RefusedError(400) from None
 
 
 def _files(otherwise: Application) -> ServeStaticASGI:

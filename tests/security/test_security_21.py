@@ -115,3 +115,23 @@ def test_nobody_has_such_a_name_and_no_task_a_path_of_a_page(hostile: Ground) ->
         with pytest.raises(AssertionError, match="no name for a user"):
             house.sure_with(f"{PASSWORD}\n", "user", "add", name)
     assert Path(house.home).is_dir()
+
+
+def test_no_mark_drives_a_terminal_or_turns_a_page_round(hostile: Ground) -> None:
+    admin = hostile.visitor("admin")
+    admin.get("/settings/keys")
+    admin.post("/settings/keys/add", label="spare\u202eyek", role="viewer", lives="90")
+    caller = Caller(hostile.dashboard, make_key(hostile.dashboard.house, "admin", "admin"))
+    assert caller.ask("POST", "/stop", {"reason": "a fire\x1b[31m in\u202e <b>hall 2"}).status == 200
+    number = hostile.values["number"]
+    assert caller.ask("POST", f"/alerts/{number}/acknowledge", {"note": "seen\u202e\x1b"}).status == 200
+
+    try:
+        for path, shown in (
+            ("/", "a fire in\\u202e &lt;b&gt;hall 2"),
+            ("/settings/keys", "spare\\u202eyek"),
+            (f"/alerts/{number}", '<dd class="words">seen\\u202e</dd>'),
+        ):
+            assert shown in admin.get(path).body.decode(), path
+    finally:
+        assert caller.ask("POST", "/resume").status == 200

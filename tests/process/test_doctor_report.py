@@ -15,6 +15,7 @@ pytestmark = pytest.mark.slow
 SETTINGS = """
 alert_email = "ops@example.org"
 ping_url = "https://hc.example/ping/canary-ping-url"
+webhook_allowed_hosts = ["hooks.slack.com", "hc.example"]
 [database]
 timeout_seconds = 7
 [smtp]

@@ -324,3 +324,22 @@ def test_the_log_is_looked_through_as_far_as_takes_a_second(
     found = callers["viewer"].get("/logs?kind=cleanup&level=CRITICAL&text=ago")
 
     assert [line["message"] for line in found] == ["long ago"]
+
+
+def test_an_address_that_the_settings_refuse_is_refused_with_the_task(
+    callers: Mapping[str, Caller], script: Path
+) -> None:
+    editor = callers["editor"]
+    editor.ask("POST", "/tasks", terms("called", script))
+
+    for field in ("ping_url", "alert_slack_webhook"):
+        for url, words in (
+            ("https://hooks.slack.com.evil.example/hunter2", "not allowed by webhook_allowed_hosts"),
+            ("https://169.254.169.254/hunter2", "the host 169.254.169.254 is not allowed"),
+            ("https://hooks.slack.com:443@evil.example/hunter2", "a login in it is refused"),
+        ):
+            for method, path in (("POST", "/tasks"), ("PATCH", "/tasks/called")):
+                body = {field: url} if method == "PATCH" else terms("other", script, **{field: url})
+                refused = editor.fails(400, method, path, body)["detail"]
+                assert (f"{field}: " in refused, words in refused, "hunter2" in refused) == (True, True, False), refused
+    assert editor.ask("PATCH", "/tasks/called", {"ping_url": "https://hooks.slack.com/x"}).status == 200

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 
 import pytest
-from tests.web.conftest import Dashboard
+from tests.web.conftest import Dashboard, housed, served
 from tests.web.furniture import HOSTILE, bind, furnish, opened
 from tests.web.task_forms import BY_ADMIN, add_by_form, fields_in, form_of, script
 from tests.web.visitors import ROLES, Visitor, add_users
@@ -18,6 +19,13 @@ pytestmark = pytest.mark.slow
 KNOWN: dict[tuple[int, str], Visitor] = {}
 PATHS = ("/tasks/orders", "/tasks/nothing")
 PAGES = ("", "/statistics", "/slots", "/why", "/revisions")
+
+
+@pytest.fixture(scope="module")
+def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    allowed = '["hooks.slack.com", "hc.example"]'
+    with housed(tmp_path_factory.mktemp("home"), WEBHOOK_ALLOWED_HOSTS=allowed) as house:
+        yield served(house)
 
 
 @pytest.fixture(scope="module")

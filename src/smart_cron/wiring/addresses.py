@@ -26,15 +26,6 @@ def address_fault(guard: Guard, url: str) -> str | None:
     return None if fault is None else f"{fault}; {_remedy(guard, url)}"
 
 
-def unreachable(guard: Guard, url: str) -> str | None:
-    """Return the sentence that nothing is sent to this address as the settings are, or None."""
-    host = shown_host(url)
-    if _scheme(url) == "https" and not _is_literal(host) and guard.fault(url) and not guard.names(host):
-        return f"{host} is not in webhook_allowed_hosts; nothing is sent there until it is."
-    fault = address_fault(guard, url)
-    return None if fault is None else f"{fault}. Nothing is sent there until then."
-
-
 def shown_host(url: str) -> str:
     """Return the host of an address, which is no secret."""
     try:

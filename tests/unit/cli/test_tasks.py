@@ -247,6 +247,7 @@ def test_show_tells_what_a_person_decided(call: Call, add: Add) -> None:
 def test_show_says_who_is_told_and_hides_the_address_to_ping(
     call: Call, add: Add, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("SMART_CRON_WEBHOOK_ALLOWED_HOSTS", '["hc-ping.com"]')
     add("plain")
     add("pinged", "true", "--ping-url", "https://hc-ping.com/secret", "--alert-email", "owner@example.org")
     assert "shown, and sent to nobody" in call("task", "show", "plain").out
@@ -262,17 +263,30 @@ def test_show_says_who_is_told_and_hides_the_address_to_ping(
     assert " https://hc-ping.com/***\n" in out
 
 
-def test_an_address_to_which_nothing_is_sent_is_told_when_it_is_set(
+def test_an_address_to_which_nothing_would_be_sent_is_refused_when_it_is_set(
     call: Call, add: Add, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = "Note: hc-ping.com is not in webhook_allowed_hosts; nothing is sent there until it is.\n"
-    assert add("one", "true", "--ping-url", "https://hc-ping.com/x").err == told
-    edited = call("task", "edit", "one", "--alert-slack-webhook", "https://example.org/x")
-    assert (edited.code, "Note: example.org is not in" in edited.err, "hc-ping" in edited.err) == (0, True, False)
-    assert "plain http is refused" in call("task", "edit", "one", "--ping-url", "http://hooks.slack.com/x").err
+    told = "ping_url: hc-ping.com is not allowed by webhook_allowed_hosts; add hc-ping.com to webhook_allowed_hosts"
+    add("one", "true")
+    for url, words in (
+        ("https://hc-ping.com/hunter2", told),
+        ("http://hooks.slack.com/hunter2", "ping_url: hooks.slack.com: plain http is refused; use https"),
+        ("https://127.0.0.1/hunter2", "the host 127.0.0.1 is not allowed; put its network into"),
+        ("https://[::ffff:127.0.0.1]/hunter2", "is not allowed"),
+        ("https://hooks.slack.com@127.0.0.1/hunter2", "an address with a login in it is refused"),
+        ("https://hooks.slack.com.evil.example/hunter2", "hooks.slack.com.evil.example is not allowed"),
+        ("https://hooks.slack.com:0/hunter2", "port 0 cannot be called"),
+    ):
+        refused = call("task", "edit", "one", "--ping-url", url)
+        assert (refused.code, words in refused.err, "hunter2" in refused.err) == (1, True, False), refused.err
+    both = call("task", "edit", "one", "--alert-slack-webhook", "https://example.org/x", "--ping-url", "file:///x")
+    assert "alert_slack_webhook: example.org is not allowed" in both.err
+    assert both.err.count("ping_url") == 1
+    assert call("task", "show", "one", "--json").document["ping_url"] is None
 
     monkeypatch.setenv("SMART_CRON_WEBHOOK_ALLOWED_HOSTS", '["hc-ping.com"]')
-    assert call("task", "edit", "one", "--ping-url", "https://hc-ping.com/y").err == ""
+    saved = call("task", "edit", "one", "--ping-url", "https://hc-ping.com/y")
+    assert (saved.code, saved.err) == (0, "")
 
 
 def test_several_tasks_are_switched_all_or_none(call: Call, add: Add, house: House) -> None:

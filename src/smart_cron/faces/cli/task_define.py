@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from smart_cron.core.masking import masked_environment, masked_webhook
+from smart_cron.core.revision_words import ADDRESSES
 from smart_cron.core.task import TaskDefinition
 from smart_cron.faces.cli.errors import note
 from smart_cron.faces.cli.fields import changed_definition, differences, given, new_definition, task_options
@@ -20,9 +21,6 @@ from smart_cron.faces.cli.text import printable, span
 
 if TYPE_CHECKING:
     from smart_cron.wiring import House
-
-# Where something is sent to, secrets all of them.
-ADDRESSES = ("alert_slack_webhook", "ping_url")
 
 
 @click.command()
@@ -45,7 +43,6 @@ def add(session: Session, /, *, name: str, dry_run: bool, **parameters: Any) -> 
         if not dry_run:
             house.store.tasks.add(definition, actor=session.actor)
         click.echo(f"Task '{name}' {'would be' if dry_run else 'is'} defined: {_timing(house, definition)}.")
-        _note_unreachable(house, definition, ADDRESSES)
         _note_unkept(house, definition)
 
 
@@ -106,7 +103,6 @@ def edit(session: Session, /, *, name: str, dry_run: bool, **parameters: Any) ->
         if not dry_run:
             _save(house, session, task.id, definition, parameters["next_run_at"])
         _tell(task.name, changed, parameters["next_run_at"], dry_run=dry_run)
-        _note_unreachable(house, definition, changed)
         if definition.limits != task.definition.limits:
             _note_unkept(house, definition)
 
@@ -145,20 +141,6 @@ def _tell(name: str, changed: Mapping[str, tuple[Any, Any]], next_run_at: Any, *
         click.echo(f"  {field}: {_shown(field, before)} -> {_shown(field, after)}")
     if next_run_at is not None:
         click.echo(f"  next_run_at: {next_run_at:%Y-%m-%d %H:%M:%S}")
-
-
-def _note_unreachable(house: House, definition: TaskDefinition, fields: Collection[str]) -> None:
-    """Say of addresses, as soon as they are set, that nothing goes there as the settings are."""
-    if house.is_remote:
-        return
-    for field in ADDRESSES:
-        url = getattr(definition, field)
-        if url and field in fields:
-            from smart_cron.wiring.addresses import unreachable
-            from smart_cron.wiring.channels import guard_of
-
-            if reason := unreachable(guard_of(house.config), url):
-                note(f"Note: {reason}")
 
 
 def _note_unkept(house: House, definition: TaskDefinition) -> None:

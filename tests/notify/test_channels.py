@@ -107,6 +107,12 @@ def test_a_webhook_of_the_settings_is_bounded_by_them(tmp_path: Path, message: M
         ('webhook_allowed_networks = ["10.0.0.0/99"]\n', "webhook_allowed_networks: '10.0.0.0/99' is no network"),
         ('webhook_allowed_hosts = ["https://x.org/"]\n', "webhook_allowed_hosts: 'https://x.org/' is no host"),
         ('webhook_allowed_hosts = ["*"]\n', "webhook_allowed_hosts: '*' is no host"),
+        ('webhook_allowed_hosts = ["x.org:0"]\n', "webhook_allowed_hosts: 'x.org:0' is no host"),
+        ('webhook_allowed_hosts = ["x.org:22:23"]\n', "webhook_allowed_hosts: 'x.org:22:23' is no host"),
+        (
+            'ping_url = "https://hooks.slack.com:8443/x"\n',
+            "port 8443 of hooks.slack.com is not allowed by webhook_allowed_hosts; add hooks.slack.com:8443 to",
+        ),
         ('[alerts]\ndashboard_url = "cron.example.org"\n', "alerts.dashboard_url: write the dashboard's address"),
         ('ping_url = "https://hc.example/x"\n', "ping_url: hc.example is not allowed by webhook_allowed_hosts"),
         ('[smtp]\nuser = "u"\nhost = "mail.example.org"\n', "smtp.user: a login is not sent in the clear"),
@@ -118,6 +124,11 @@ def test_each_fault_is_told_with_its_key_and_its_remedy(tmp_path: Path, text: st
 
     assert len(problems) == 1
     assert problem in problems[0]
+
+
+def test_a_host_may_be_named_with_a_port(tmp_path: Path) -> None:
+    text = 'webhook_allowed_hosts = ["hooks.example.org:8443"]\nping_url = "https://hooks.example.org:8443/x"\n'
+    assert not list(channel_problems(settings(tmp_path, text)))
 
 
 def test_an_apprise_service_whose_host_is_allowed_or_not_known_is_no_fault(tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ def test_what_only_admins_set_is_refused_from_an_editor(visitors: Visitors, form
         ("time_zone", "../../etc/passwd"), ("umask", "999"), ("alert_email", "a@b\r\nBcc: c@d"), ("ping_url", "file:///x"),
         ("run_as", "root; id"), ("working_directory", "relative"), ("working_directory", "/" + "x" * 300),
         ("ping_url", "https://evil.example/x"), ("alert_slack_webhook", "https://127.0.0.1/x"),
+        ("alert_slack_webhook", "https://hooks.slack.com:22/x"),
         ("success_exit_codes", ",".join(map(str, range(256)))), ("node_tag", "a b"), ("time_zone", "x" * 80),
     ],
 )  # fmt: skip

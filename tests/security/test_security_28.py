@@ -124,6 +124,8 @@ def test_one_inner_address_among_public_ones_is_enough_to_refuse() -> None:
         "https://hooks.slack.com.evil.example/",
         "https://evilhooks.slack.com/",
         "https://hooks.slack.com:0/",
+        "https://hooks.slack.com:22/",
+        "https://hooks.slack.com:8443/",
         "https://hooks.slack.com:99999/",
         "https://[::1%25eth0]/",
         "https://hooks%2eslack.com/",
@@ -138,6 +140,28 @@ def test_a_suffix_allows_what_is_below_it_and_nothing_beside() -> None:
 
     refusal("https://example.org/", resolve=[PUBLIC], hosts=(".example.org",))
     refusal("https://aexample.org/", resolve=[PUBLIC], hosts=(".example.org",))
+
+
+def test_another_port_is_called_only_where_the_host_is_named_with_it() -> None:
+    bounds = {"hosts": ("hooks.example.org:8443", ".corp.example.org", "b.corp.example.org:9000")}
+    for url in (
+        "https://hooks.example.org:8443/",
+        "https://a.corp.example.org/",
+        "https://b.corp.example.org:443/",
+        "https://b.corp.example.org:9000/",
+    ):
+        assert judge(url, resolve=[PUBLIC], **bounds) == (PUBLIC,), url
+        assert Guard(**bounds).fault(url) is None
+
+    for url in ("https://hooks.example.org/", "https://hooks.example.org:22/", "https://a.corp.example.org:9000/"):
+        assert "is not allowed" in str(refusal(url, resolve=[PUBLIC], networks=("10.1.0.0/16",), **bounds)), url
+        fault = Guard(**bounds).fault(url)
+        assert fault is not None
+        assert fault.startswith("port ")
+
+
+def test_a_network_allows_every_port_inside() -> None:
+    assert judge("https://hooks.lan:9000/", resolve=["10.1.2.3"], networks=("10.1.0.0/16",)) == ("10.1.2.3",)
 
 
 def test_a_network_allows_addresses_inside_and_plain_http_there() -> None:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from smart_cron.core.message import DeliveryError
 from smart_cron.services.notify.deadline import Deadline
-from smart_cron.services.notify.guard import Guard
+from smart_cron.services.notify.guard import PORTS, Guard
 
 JUDGED_WITHIN_SECONDS = 1.0
 # Where apprise's services keep the addresses that they call.
@@ -63,7 +63,15 @@ def _remedy(guard: Guard, url: str) -> str:
     if scheme == "http":
         way = "use https" if guard.names(host) else f"use https and add {host} to webhook_allowed_hosts"
         return f"{way}, or put its network into webhook_allowed_networks"
-    return _allow(host)
+    return _allow(_with_port(url, host))
+
+
+def _with_port(url: str, host: str) -> str:
+    """Return the host as webhook_allowed_hosts has to name it."""
+    with suppress(ValueError):
+        port = urlsplit(url).port
+        return host if port in (None, *PORTS.values()) else f"{host}:{port}"
+    return host
 
 
 def _allow(host: str) -> str:

@@ -242,8 +242,10 @@ def _network_problems(config: Config) -> Iterator[str]:
         if not _is_network(network):
             yield f"webhook_allowed_networks: '{network}' is no network; write it as 10.1.0.0/16 or fd00::/8"
     for host in config.webhook_allowed_hosts:
-        if not host.strip(".") or any(mark in host for mark in "/:*@ "):
-            remedy = "write hooks.example.org, or .example.org for all below it"
+        name, colon, port = host.partition(":")
+        is_port = not colon or (port.isascii() and port.isdecimal() and 0 < int(port[:9]) < 65_536)
+        if not name.strip(".") or any(mark in name for mark in "/*@ ") or not is_port:
+            remedy = "write hooks.example.org, or .example.org for all below it, and :8443 behind it for another port"
             yield f"webhook_allowed_hosts: '{host}' is no host; {remedy}"
 
 

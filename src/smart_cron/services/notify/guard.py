@@ -55,12 +55,16 @@ class Target:
 
 
 class Guard:
-    """The bounds of the settings. `hosts` are names, or suffixes with a leading dot; `networks` are CIDR ranges."""
+    """The bounds of the settings. `networks` are CIDR ranges, with every port.
+
+    `hosts` are names, or suffixes with a leading dot; each for the usual ports, or for the one behind its colon: an
+    allowed host may have more behind other ports than what takes messages.
+    """
 
     def __init__(
         self, *, hosts: Sequence[str] = (), networks: Sequence[str] = (), resolve: Resolve = resolve_by_system
     ) -> None:
-        self._hosts = tuple(host.lower().rstrip(".") for host in hosts)
+        self._hosts = tuple(_name_and_ports(host) for host in hosts)
         self._networks = tuple(ip_network(network, strict=False) for network in networks)
         self._resolve = resolve
 
@@ -68,7 +72,7 @@ class Guard:
         """Return where to connect for *url*. Raise DeliveryError, which shows the host alone, where that is refused."""
         parts = _parts(url)
         host, port = _host(parts), _port(parts)
-        addresses = self.addresses(host, deadline=deadline)
+        addresses = self.addresses(host, port=port, deadline=deadline)
         if parts.scheme == "http" and not all(self._is_in_networks(address) for address in addresses):
             raise _refused(f"{host}: plain http is refused", "Use https, or allow its network. " + ALLOW)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -76,43 +80,48 @@ class Guard:
             scheme=parts.scheme, host=host, port=port, addresses=tuple(map(str, addresses)), path=_ascii(path)
         )
 
-    def addresses(self, host: str, *, deadline: Deadline) -> list[Address]:
-        """Return the addresses of a host, every one of them allowed. Raise DeliveryError."""
-        is_named = self.names(host)
+    def addresses(self, host: str, *, deadline: Deadline, port: int | None = None) -> list[Address]:
+        """Return the addresses of a host, every one allowed, on *port* where it is given. Raise DeliveryError."""
+        is_named = self.names(host, port)
+        what = f"port {port} of {host}" if self.names(host) else f"the host {host}"
         if not is_named and not self._networks:
             # Not even asked for: a question of ours would tell a stranger's name server that we are here.
-            raise _refused(f"the host {host} is not allowed", ALLOW)
+            raise _refused(f"{what} is not allowed", ALLOW)
         found = self._look_up(host, deadline)
         for address in found:
             if self._is_in_networks(address):
                 continue
             if not is_named:
-                raise _refused(f"the host {host} is not allowed", ALLOW)
+                raise _refused(f"{what} is not allowed", ALLOW)
             if not _is_public(address):
-                what = "an address that is not public"
                 raise _refused(
-                    f"{host} is or leads to {what}", "Allow it with webhook_allowed_networks if it is meant."
+                    f"{host} is or leads to an address that is not public",
+                    "Allow it with webhook_allowed_networks if it is meant.",
                 )
         return found
 
-    def names(self, host: str) -> bool:
-        """Whether a host is allowed by its name."""
+    def names(self, host: str, port: int | None = None) -> bool:
+        """Whether a host is allowed by its name, on this port; without one, on any."""
         host = host.lower().rstrip(".")
-        return any(host == name or (name.startswith(".") and host.endswith(name)) for name in self._hosts)
+        return any(
+            (host == name or (name.startswith(".") and host.endswith(name))) and (port is None or port in ports)
+            for name, ports in self._hosts
+        )
 
     def fault(self, url: str) -> str | None:
         """Return what is wrong with *url* as far as that can be told without asking for its name, or None."""
         try:
             parts = _parts(url)
-            host, _ = _host(parts), _port(parts)
+            host, port = _host(parts), _port(parts)
         except DeliveryError as error:
             return error.message.rstrip(".")
-        if self.names(host) and parts.scheme == "https":
+        is_named = self.names(host, port)
+        if self._networks or (is_named and parts.scheme == "https"):
             return None
-        if not self._networks:
-            is_named = self.names(host)
-            return f"{host}: plain http is refused" if is_named else f"{host} is not allowed by webhook_allowed_hosts"
-        return None
+        if is_named:
+            return f"{host}: plain http is refused"
+        what = f"port {port} of {host}" if self.names(host) else host
+        return f"{what} is not allowed by webhook_allowed_hosts"
 
     def _look_up(self, host: str, deadline: Deadline) -> list[Address]:
         try:
@@ -132,6 +141,11 @@ class Guard:
         # A mapped address is the one that it maps to, for allowing as for refusing.
         address = _carried(address) or address
         return any(address.version == network.version and address in network for network in self._networks)
+
+
+def _name_and_ports(host: str) -> tuple[str, frozenset[int]]:
+    name, _, port = host.partition(":")
+    return name.lower().rstrip("."), frozenset({int(port)} if port.isdecimal() else PORTS.values())
 
 
 def _parts(url: str) -> SplitResult:

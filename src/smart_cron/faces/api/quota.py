@@ -34,11 +34,16 @@ def telling_what_is_left(view: Callable[..., HttpResponseBase]) -> Callable[...,
     @wraps(view)
     def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         answer = view(request, *args, **kwargs)
-        for name, value in rate_headers(_standings(request)).items():
-            answer[name] = value
+        tell_what_is_left(request, answer)
         return answer
 
     return answered
+
+
+def tell_what_is_left(request: HttpRequest, answer: HttpResponseBase) -> None:
+    """Put the rate limit fields on an answer, as things stand now."""
+    for name, value in rate_headers(_standings(request)).items():
+        answer[name] = value
 
 
 def _standings(request: HttpRequest) -> list[Standing]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Mapping
 from datetime import datetime
 from itertools import chain, islice
 from typing import Annotated, Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Header, Query, Router
 from ninja.errors import HttpError
+from ninja.renderers import JSONRenderer
 from pydantic import Field
 
 from smart_cron.core.errors import UnknownTaskError
@@ -23,17 +24,17 @@ from smart_cron.core.zones import zone
 from smart_cron.faces.api.access import actor_of, needs, person_of
 from smart_cron.faces.api.definitions import require_allowed, require_sound, save
 from smart_cron.faces.api.paging import Closed
-from smart_cron.faces.api.quota import count
+from smart_cron.faces.api.quota import count, tell_what_is_left
 from smart_cron.faces.api.schemas import Asked, NewTask, RunRequest, Said, Slot, TaskOut, TaskTerms
 from smart_cron.faces.cli.documents import task_document
 from smart_cron.faces.task_columns import changed
 from smart_cron.faces.web.limits import user_key
 from smart_cron.faces.web.premises import Premises, premises_of
+from smart_cron.faces.web.waiting import Lookout, look_out
 from smart_cron.store.people.once import Once
 
 router = Router(tags=["tasks"])
 OnceKey = Annotated[str | None, Header(None, max_length=200, description="The same key runs it once only.")]
-LOOK_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 25
 
 
@@ -149,21 +150,32 @@ def run_task(
     else:
         once = Once(premises.store.session)
         number, is_new = once.do(person_of(request).id, idempotency_key, f"run {task.id} {arguments}", ask)
-    row = _ended(premises, number, waiting.wait)
+    row = _ended(premises, number) if waiting.wait else None
     asked = {"id": number, "task_name": task.name, "is_new": is_new, "run": row}
+    if waiting.wait and row is None:
+        _wait_for_end(request, waiting.wait, asked)
     return (200 if row is not None else 202), asked
 
 
-def _ended(premises: Premises, number: int, wait: int) -> dict[str, Any] | None:
-    ends_at = time.monotonic() + wait
-    while wait:
-        row = premises.store.history.run(str(number))
-        if Status(row["status"]).is_final:
-            return row
-        if time.monotonic() >= ends_at:
+def _ended(premises: Premises, number: int) -> dict[str, Any] | None:
+    row = premises.store.history.run(str(number))
+    return row if Status(row["status"]).is_final else None
+
+
+def _wait_for_end(request: HttpRequest, seconds: int, asked: Mapping[str, Any]) -> None:
+    premises = premises_of(request)
+
+    def look() -> HttpResponse | None:
+        row = _ended(premises, asked["id"])
+        if row is None:
             return None
-        time.sleep(LOOK_SECONDS)
-    return None
+        told = Asked.model_validate({**asked, "run": row}).model_dump()
+        body = JSONRenderer().render(request, told, response_status=200)
+        answer = HttpResponse(body, content_type="application/json; charset=utf-8")
+        tell_what_is_left(request, answer)
+        return answer
+
+    look_out(request, Lookout(who=user_key(person_of(request).id), seconds=seconds, look=look))
 
 
 @router.get("/{name}/next", response=list[Slot], summary="Its next slots")

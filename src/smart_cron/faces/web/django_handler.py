@@ -14,12 +14,14 @@ from django.conf import settings
 from django.core import signals
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.core.handlers.base import BaseHandler
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
 from smart_cron.faces.web.answers import away
 from smart_cron.faces.web.desk import Desk, DeskBusyError
 from smart_cron.faces.web.gate import Receive, Scope, Send
+from smart_cron.faces.web.waiting import Lookouts, lookout_of
 
 WITHIN_SECONDS = 30.0
 _END: bytes | None = None
@@ -30,7 +32,7 @@ class PageHandler(BaseHandler):
 
     def __init__(self, desk: Desk) -> None:
         super().__init__()
-        self._desk = desk
+        self._desk, self._lookouts = desk, Lookouts(desk)
         self.load_middleware(is_async=False)  # type: ignore[no-untyped-call, unused-ignore]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,6 +43,10 @@ class PageHandler(BaseHandler):
             answer = await self._desk.ask(lambda: self._answer(request), within_seconds=WITHIN_SECONDS)
         except (DeskBusyError, TimeoutError):
             answer = away(request)
+        else:
+            lookout = lookout_of(request)
+            if lookout is not None and isinstance(answer, HttpResponse):
+                await self._lookouts.see_through(lookout, answer, receive)
         await self._send(answer, send)
 
     def _answer(self, request: ASGIRequest) -> HttpResponseBase:

@@ -155,6 +155,12 @@ def _handed(body: bytes, receive: Receive) -> Receive:
     return hand_over
 
 
+async def until_gone(receive: Receive) -> None:
+    """Return when the client has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 WORDS = {
     400: b"Bad request.\n",
     401: b"A login is needed.\n",

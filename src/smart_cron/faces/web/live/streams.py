@@ -14,7 +14,7 @@ from django.http import QueryDict
 
 from smart_cron.core.errors import SmartCronError
 from smart_cron.core.people import Person
-from smart_cron.faces.web.gate import Receive, RefusedError, Scope, Send
+from smart_cron.faces.web.gate import Receive, RefusedError, Scope, Send, until_gone
 from smart_cron.faces.web.live.sources import RENDER_SECONDS, PageSource, Source, TailSource
 from smart_cron.faces.web.log_tail import find_log
 from smart_cron.faces.web.login_of import login_of
@@ -57,7 +57,7 @@ class Streams:
         await send({"type": "http.response.start", "status": 200, "headers": list(HEADERS)})
         talk = asyncio.create_task(self._talk(events, send))
         judge = asyncio.create_task(self._until_denied(headers, person))
-        gone = asyncio.create_task(_until_gone(receive))
+        gone = asyncio.create_task(until_gone(receive))
         try:
             await asyncio.wait({talk, judge, gone}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -130,8 +130,3 @@ def _cookies(header: str) -> dict[str, str]:
         return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
     except CookieError:
         return {}
-
-
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

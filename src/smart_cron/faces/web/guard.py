@@ -33,7 +33,8 @@ class Route:
     """One address. `see` is who may GET it and `change` who may POST to it; None: nobody, ANYBODY: without a login.
 
     `fresh`: only shortly after a login, which is else asked for again. `limit` names how often each user, or each
-    address where nobody is logged in, may come; GET counts where nothing is changed here at all.
+    address where nobody is logged in, may come; GET counts where nothing is changed here at all, and where it writes a
+    row for whoever comes (`counts_reading`).
     """
 
     path: str
@@ -45,6 +46,7 @@ class Route:
     judges_itself: bool = False
     fresh: bool = False
     limit: str = ""
+    counts_reading: bool = False
 
     @property
     def methods(self) -> list[str]:
@@ -102,7 +104,7 @@ class GuardMiddleware:
 
 
 def _over_limit(request: HttpRequest, route: Route) -> HttpResponseBase | None:
-    if not route.limit or (route.change and request.method in SAFE):
+    if not route.limit or (request.method in SAFE and route.change and not route.counts_reading):
         return None
     who = user_key(request.user.pk) if request.user.is_authenticated else neighbourhood(request.META["REMOTE_ADDR"])
     limits = premises_of(request).limits

@@ -133,6 +133,8 @@ ROUTES = (
         see=ANYBODY,
         change=ANYBODY,
         limit="logins",
+        # The challenge is kept in a session, which a stranger has none of: each would be another row.
+        counts_reading=True,
     ),
     Route(
         path="account/passkeys/fresh",

@@ -50,7 +50,8 @@ def measure(ground: Ground, options: Options) -> list[Figure]:
 @contextmanager
 def _served(ground: Ground) -> Iterator[tuple[Home, int, int]]:
     """Start a master with a task that prints, and a dashboard; yield the home, its pid and port."""
-    home = ground.home("sqlite", TRUE)
+    # One user is all of them here.
+    home = ground.home("sqlite", TRUE, web__streams_per_user=VIEWERS)
     home.add_tasks(100)
     call(home, "task", "add", "printer", "--command", PRINTER, "--schedule", "0 0 1 1 *")
     call(home, "task", "add", "minutely", "--command", "true", "--schedule", "* * * * *")

@@ -44,6 +44,8 @@ class WebConfig(Section):
     # Each of these for one user.
     runs_per_minute: int = Field(default=60, ge=1, le=100_000)
     searches_per_minute: int = Field(default=120, ge=1, le=100_000)
+    # Open at once, in this server; a tab has one, that of a run two.
+    streams_per_user: int = Field(default=60, ge=1, le=1000)
     channel_tests_per_minute: int = Field(default=6, ge=1, le=1000)
     api_calls_per_minute: int = Field(default=600, ge=1, le=1_000_000)
     api_calls_per_minute_and_address: int = Field(default=1200, ge=1, le=1_000_000)

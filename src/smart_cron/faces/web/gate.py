@@ -170,6 +170,7 @@ WORDS = {
     408: b"The request took too long.\n",
     413: b"The request is too large.\n",
     414: b"The address is too long.\n",
+    429: b"Too many of these are open, close some.\n",
     431: b"The headers are too long.\n",
     500: b"Something went wrong here.\n",
     503: b"Too busy, try again.\n",

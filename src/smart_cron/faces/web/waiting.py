@@ -7,9 +7,7 @@ and has a clerk look briefly each time.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.http import HttpRequest, HttpResponse
@@ -17,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from smart_cron.core.errors import SmartCronError
 from smart_cron.faces.web.desk import Desk
 from smart_cron.faces.web.gate import Receive, until_gone
+from smart_cron.faces.web.places import Places
 
 # So many of one user's requests wait at once, and so many of all users' together: fewer than the gate lets in, and few
 # enough that looking for them leaves the clerks to others.
@@ -52,11 +51,11 @@ class Lookouts:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._open: Counter[str] = Counter()
+        self._places = Places(of_one=MOST_OF_ONE, of_all=MOST)
 
     async def see_through(self, lookout: Lookout, answer: HttpResponse, receive: Receive) -> None:
         """Return once the answer has what it waits for, the time is over, the client left, or too many wait already."""
-        with self._place(lookout.who) as has_place:
+        with self._places.taken(lookout.who) as has_place:
             if not has_place:
                 return
             gone = asyncio.create_task(until_gone(receive))
@@ -65,17 +64,6 @@ class Lookouts:
             finally:
                 gone.cancel()
                 await asyncio.gather(gone, return_exceptions=True)
-
-    @contextmanager
-    def _place(self, who: str) -> Iterator[bool]:
-        if self._open[who] >= MOST_OF_ONE or self._open.total() >= MOST:
-            yield False
-            return
-        self._open[who] += 1
-        try:
-            yield True
-        finally:
-            self._open -= Counter({who: 1})
 
     async def _look(self, lookout: Lookout, answer: HttpResponse, gone: asyncio.Task[None]) -> None:
         now, pause = asyncio.get_running_loop().time, FIRST_PAUSE_SECONDS

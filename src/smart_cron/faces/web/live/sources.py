@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Protocol, TypeVar
+from urllib.parse import urlencode
 
 from django.http import QueryDict
 
 from smart_cron.core.errors import SmartCronError
 from smart_cron.core.people import Person
-from smart_cron.faces.web.desk import DeskBusyError
+from smart_cron.faces.web.desk import Desk, DeskBusyError
 from smart_cron.faces.web.gate import RefusedError
 from smart_cron.faces.web.live.channel import Channel, Event
 from smart_cron.faces.web.live.feed import Feed, Growth, Tail
+from smart_cron.faces.web.live.lookers import Lookers
 from smart_cron.faces.web.live.pages import LIVE_PAGES, LivePage
 from smart_cron.faces.web.premises import Premises
 
@@ -35,9 +37,9 @@ class Source(Protocol):
 class PageSource:
     """Regions of pages, by the page's name."""
 
-    def __init__(self, premises: Premises, epoch: str) -> None:
+    def __init__(self, premises: Premises, lookers: Lookers, epoch: str) -> None:
         # Numbers of events begin anew with each process: those of another one mean nothing.
-        self._premises, self._epoch = premises, epoch
+        self._premises, self._lookers, self._epoch = premises, lookers, epoch
         self._channels: dict[_PageKey, Channel] = {}
 
     async def open(self, name: str, person: Person, query: QueryDict, last_seen: str) -> AsyncIterator[bytes]:
@@ -45,6 +47,7 @@ class PageSource:
         page = LIVE_PAGES.get(name)
         if page is None or not person.may(page.see):
             raise RefusedError(404)
+        query = _known(page, query)
         if page.admits is not None and not await self._asked(lambda: page.admits(self._premises, person, query)):  # type: ignore[misc]
             raise RefusedError(404)
         channel = self._channel(page, name, person, query)
@@ -55,7 +58,7 @@ class PageSource:
             yield b"".join(written(event, channel.epoch) for event in events) or STILL_HERE
 
     async def _asked(self, question: Callable[[], _T]) -> _T:
-        return await asked(self._premises, question)
+        return await asked(self._premises.pages, question)
 
     def _channel(self, page: LivePage, name: str, person: Person, query: QueryDict) -> Channel:
         key = (name, str(person.role), person.groups, query.urlencode())
@@ -63,7 +66,7 @@ class PageSource:
 
             async def render() -> Mapping[str, str]:
                 try:
-                    return await self._premises.pages.ask(
+                    return await self._lookers.ask(
                         lambda: page.regions(self._premises, person, query), within_seconds=RENDER_SECONDS
                     )
                 except (SmartCronError, DeskBusyError, TimeoutError):
@@ -90,19 +93,20 @@ class TailSource:
     def __init__(
         self,
         premises: Premises,
+        lookers: Lookers,
         find: Callable[[Premises, Person, str, QueryDict], tuple[object, Callable[[], Tail]] | None],
     ) -> None:
-        self._premises, self._find = premises, find
+        self._premises, self._lookers, self._find = premises, lookers, find
         self._feeds: dict[object, Feed] = {}
 
     async def open(self, name: str, person: Person, query: QueryDict, last_seen: str) -> AsyncIterator[bytes]:
         """Return what comes after the mark that was seen last, or that the page's own query names."""
-        found = await asked(self._premises, lambda: self._find(self._premises, person, name, query))
+        found = await asked(self._premises.pages, lambda: self._find(self._premises, person, name, query))
         if found is None:
             raise RefusedError(404)
         key, make = found
         if key not in self._feeds:
-            self._feeds[key] = Feed(make(), lambda question: asked(self._premises, question))
+            self._feeds[key] = Feed(make(), lambda question: asked(self._lookers, question))
         return self._written(self._feeds[key], last_seen or query.get("at", ""))
 
     async def _written(self, feed: Feed, mark: str) -> AsyncIterator[bytes]:
@@ -116,12 +120,19 @@ class TailSource:
             del self._feeds[key]
 
 
-async def asked(premises: Premises, question: Callable[[], _T]) -> _T:
+async def asked(desk: Desk | Lookers, question: Callable[[], _T]) -> _T:
     """Return a desk's answer. Raise RefusedError where the database is away or too much waits."""
     try:
-        return await premises.pages.ask(question, within_seconds=RENDER_SECONDS)
+        return await desk.ask(question, within_seconds=RENDER_SECONDS)
     except (SmartCronError, TimeoutError):
         raise RefusedError(503, (b"retry-after", b"5")) from None
+
+
+def _known(page: LivePage, query: QueryDict) -> QueryDict:
+    """Return the fields that say something, in the page's order. Raise RefusedError for others, or for one twice."""
+    if any(name not in page.fields or len(values) > 1 for name, values in query.lists()):
+        raise RefusedError(400)
+    return QueryDict(urlencode([(name, query[name]) for name in page.fields if query.get(name)]))
 
 
 def written(event: Event, epoch: str) -> bytes:

@@ -14,15 +14,20 @@ from django.http import QueryDict
 
 from smart_cron.core.errors import SmartCronError
 from smart_cron.core.people import Person
-from smart_cron.faces.web.gate import Receive, RefusedError, Scope, Send, until_gone
+from smart_cron.faces.web.gate import MOST_STREAMS, Receive, RefusedError, Scope, Send, until_gone
+from smart_cron.faces.web.limits import user_key
+from smart_cron.faces.web.live.lookers import Lookers
 from smart_cron.faces.web.live.sources import RENDER_SECONDS, PageSource, Source, TailSource
 from smart_cron.faces.web.log_tail import find_log
 from smart_cron.faces.web.login_of import login_of
 from smart_cron.faces.web.output_tail import find_output
+from smart_cron.faces.web.places import Places
 from smart_cron.faces.web.premises import Premises
 
 # Whoever was logged out, disabled or demoted meanwhile hears no more after this.
 JUDGED_EACH_SECONDS = 30.0
+# When it is worth asking again whether a place is free.
+AGAIN_SECONDS = 10
 HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
@@ -35,12 +40,13 @@ class Streams:
     """An ASGI application for every stream."""
 
     def __init__(self, premises: Premises) -> None:
-        self._premises = premises
-        self._pages: Source = PageSource(premises, secrets.token_hex(4))
+        self._premises, lookers = premises, Lookers(premises.pages)
+        self._places = Places(of_one=premises.config.web.streams_per_user, of_all=MOST_STREAMS)
+        self._pages: Source = PageSource(premises, lookers, secrets.token_hex(4))
         # By the first part of their names; everything else is a page.
         self._tails: Mapping[str, Source] = {
-            "output": TailSource(premises, find_output),
-            "log": TailSource(premises, find_log),
+            "output": TailSource(premises, lookers, find_output),
+            "log": TailSource(premises, lookers, find_log),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,9 +57,20 @@ class Streams:
         name = scope["path"].removeprefix("/stream/")
         _require_same_origin(headers)
         person = await self._person(headers)
-        query = _query(scope)
-        source = self._tails.get(name.partition("/")[0], self._pages)
-        events = await source.open(name, person, query, headers.get("last-event-id", ""))
+        with self._places.taken(user_key(person.id)) as has_place:
+            if not has_place:
+                raise RefusedError(429, (b"retry-after", b"%d" % AGAIN_SECONDS))
+            query = _query(scope)
+            source = self._tails.get(name.partition("/")[0], self._pages)
+            events = await source.open(name, person, query, headers.get("last-event-id", ""))
+            try:
+                await self._follow(events, headers, person, receive, send)
+            finally:
+                source.forget_idle()
+
+    async def _follow(
+        self, events: AsyncIterator[bytes], headers: Mapping[str, str], person: Person, receive: Receive, send: Send
+    ) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": list(HEADERS)})
         talk = asyncio.create_task(self._talk(events, send))
         judge = asyncio.create_task(self._until_denied(headers, person))
@@ -64,7 +81,6 @@ class Streams:
             for task in (talk, judge, gone):
                 task.cancel()
             await asyncio.gather(talk, judge, gone, return_exceptions=True)
-            source.forget_idle()
         with suppress(OSError):
             await send({"type": "http.response.body", "body": b""})
 

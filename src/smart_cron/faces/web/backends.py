@@ -46,14 +46,22 @@ def was_tried(request: HttpRequest) -> bool:
 
 
 def _by_function(request: HttpRequest, check: Check, name: str, password: str) -> User | None:
-    """The function is asked for names that nobody has, too: how long an answer takes must not tell them apart."""
-    try:
-        is_right = check(name, password, request.META.get("REMOTE_ADDR", "")) is True
-    except Exception as error:  # noqa: BLE001  a foreign function: whatever it raises is a no
-        premises_of(request).log.error("Login check failed", user=name[:100], reason=type(error).__name__)
-        is_right = False
+    """The function is asked for names that nobody has, too: how long an answer takes must not tell them apart.
+
+    Raise TooManyError while it does not answer others: that is no wrong password, and counts for nobody.
+    """
+    with premises_of(request).directory.asked():
+        is_right = _says_yes(request, check, name, password)
     user = User.objects.filter(username=name, is_active=True).first()
     return user if is_right else None
+
+
+def _says_yes(request: HttpRequest, check: Check, name: str, password: str) -> bool:
+    try:
+        return check(name, password, request.META.get("REMOTE_ADDR", "")) is True
+    except Exception as error:  # noqa: BLE001  a foreign function: whatever it raises is a no
+        premises_of(request).log.error("Login check failed", user=name[:100], reason=type(error).__name__)
+        return False
 
 
 @lru_cache

@@ -28,8 +28,12 @@ def testable(config: Config) -> Mapping[str, ChannelEntry]:
 
 
 def tried(premises: Premises, entry: ChannelEntry, *, actor: Actor) -> tuple[bool, str]:
-    """Send one; return whether it was taken, and the server's answer or why it was not."""
-    answer, fault = try_channel(premises.config, entry)
+    """Send one; return whether it was taken, and the server's answer or why it was not.
+
+    Raise TooManyError while others wait for servers that do not answer.
+    """
+    with premises.channels.asked():
+        answer, fault = try_channel(premises.config, entry)
     told = {"kind": entry.kind, "taken": fault is None}
     premises.store.audit.note("test", actor=actor, entity=("channel", 0, entry.name), new=told)
     words = str(fault or answer)

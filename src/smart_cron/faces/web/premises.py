@@ -9,6 +9,7 @@ from smart_cron.config import Config
 from smart_cron.core.ports import Clock, Log
 from smart_cron.faces.web.chores import Chores
 from smart_cron.faces.web.desk import Desk
+from smart_cron.faces.web.elsewhere import Elsewhere
 from smart_cron.faces.web.limits import Limits
 from smart_cron.faces.web.memo import Memo
 from smart_cron.store.gateway import Store
@@ -42,6 +43,9 @@ class Premises:
     chores: Chores
     # Whom people log in with besides us, where the settings name one.
     provider: Provider | None = None
+    # Mail servers and the like while they are tried, and what `web.login_check` asks.
+    channels: Elsewhere = field(default_factory=lambda: Elsewhere(at_once=2))
+    directory: Elsewhere = field(default_factory=lambda: Elsewhere(at_once=3))
     memo: Memo = field(default_factory=Memo)
 
 

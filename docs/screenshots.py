@@ -13,12 +13,17 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 IMAGES = Path(__file__).parent / "images"
 CHROMIUM = "/usr/bin/chromium"
-WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 780}
+WIDE, TALL, NARROW = {"width": 1280, "height": 800}, {"width": 1280, "height": 1240}, {"width": 390, "height": 780}
+# Stands for the page of the last run that took a while.
+LONG_RUN = "/runs?status=success&least=30"
 # Name of the picture: address, size and theme.
 PICTURES = {
     "home": ("/", WIDE, "light"),
     "home-dark": ("/", WIDE, "dark"),
     "home-phone": ("/", NARROW, "dark"),
+    "tasks": ("/tasks", WIDE, "light"),
+    "run": (LONG_RUN, TALL, "light"),
+    "run-phone": (LONG_RUN, NARROW, "dark"),
     "alerts": ("/alerts", WIDE, "light"),
     "alert-phone": ("/alerts/1", NARROW, "light"),
     "health": ("/health", WIDE, "light"),
@@ -38,6 +43,8 @@ def main(url: str, user: str, password: str) -> None:
             context = browser.new_context(viewport=size, color_scheme=theme, storage_state=cookies)  # type: ignore[arg-type]
             page = context.new_page()
             page.goto(f"{url}{path}")
+            if path == LONG_RUN:
+                page.locator("main tbody a[href*='/runs/']").first.click()
             _wait(page)
             page.screenshot(path=IMAGES / f"{name}.png")
             context.close()

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from html import escape
 
 from django.utils.formats import date_format
-from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
@@ -29,14 +29,22 @@ class Day:
     failures: int = 0
     not_run: int = 0
 
-    @property
-    def says(self) -> str:
-        """The day in a sentence."""
+    def says(self, phrases: _Phrases) -> str:
+        """Return the day in a sentence."""
         words = {"on": self.on.isoformat(), "runs": self.runs, "failures": self.failures, "gone": self.not_run}
         if not self.runs and not self.not_run:
-            return _("%(on)s: nothing") % words
-        said = _("%(on)s: %(runs)d runs, %(failures)d failed") % words
-        return _("%(said)s, %(gone)d slots did not run") % {**words, "said": said} if self.not_run else said
+            return phrases.nothing % words
+        said = phrases.ran % words
+        return phrases.did_not_run % {**words, "said": said} if self.not_run else said
+
+
+class _Phrases:
+    """In the language of who asks, looked up once for a year of days."""
+
+    def __init__(self) -> None:
+        self.nothing = _("%(on)s: nothing")
+        self.ran = _("%(on)s: %(runs)d runs, %(failures)d failed")
+        self.did_not_run = _("%(said)s, %(gone)d slots did not run")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +70,17 @@ class Calendar:
 
     @property
     def squares(self) -> SafeString:
-        """The cells as parts of a picture: a template would take several times as long for so many."""
-        square = '<rect class="day-{}" x="{}" y="{}" width="11" height="11" rx="2"><title>{}</title></rect>'
-        return format_html_join("", square, ((cell.look, cell.x, cell.y, cell.says) for cell in self.cells))
+        """The cells as parts of a picture: a template would take several times as long for so many.
+
+        Looks and places are ours; the sentence may hold marks of another language.
+        """
+        return SafeString(
+            "".join(
+                f'<rect class="day-{cell.look}" x="{cell.x}" y="{cell.y}" width="11" height="11" rx="2">'
+                f"<title>{escape(cell.says)}</title></rect>"
+                for cell in self.cells
+            )
+        )
 
 
 def days_of(pulses: Iterable[Pulse], ranges: Iterable[SlotRange], *, first: date, last: date) -> list[Day]:
@@ -94,10 +110,10 @@ def calendar_of(days: Sequence[Day]) -> Calendar:
     """Return the calendar of these days, weeks as columns that begin on a Monday."""
     most = max((day.runs for day in days), default=0)
     offset = days[0].on.weekday()
-    cells, labels = [], []
+    cells, labels, phrases = [], [], _Phrases()
     for number, day in enumerate(days):
         column, row = divmod(number + offset, 7)
-        cells.append(Cell(x=column * CELL, y=row * CELL, look=_look(day, most), says=day.says))
+        cells.append(Cell(x=column * CELL, y=row * CELL, look=_look(day, most), says=day.says(phrases)))
         if day.on.day == 1:
             labels.append((column * CELL, date_format(day.on, "M")))
     months: dict[str, Day] = {}

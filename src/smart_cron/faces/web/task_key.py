@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from functools import lru_cache
 
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 
 # Words that stand where a name would.
 RESERVED = frozenset({"new", "explain", "bulk"})
@@ -35,4 +36,10 @@ def name_of(key: str) -> str | None:
 
 def task_address(name: str, page: str = "task") -> str:
     """Return the address of a page of a task."""
+    return _address(get_script_prefix(), name, page)
+
+
+@lru_cache(maxsize=10_000)
+def _address(_prefix: str, name: str, page: str) -> str:
+    """A list has a hundred of them, and Django looks each up as if for the first time; the prefix is of the request."""
     return reverse(page, args=[key_of(name)])

@@ -57,6 +57,16 @@ def ended(dashboard: Dashboard) -> None:
     dashboard.process.wait(30)
 
 
+def test_nobody_is_called_like_another_but_for_capitals(make_home: MakeHome) -> None:
+    home = make_home()
+    home.sure_with(f"{PASSWORD}\n", "user", "add", "ada", "--role", "viewer")
+
+    for name in ("ADA", "Ada", "ada"):
+        with pytest.raises(AssertionError, match=f"there is a user '{name}' already"):
+            home.sure_with(f"{PASSWORD}\n", "user", "add", name, "--role", "viewer")
+    home.sure_with(f"{PASSWORD}\n", "user", "add", "adam", "--role", "viewer")
+
+
 def test_people_get_into_a_new_machine_with_what_they_had(make_home: MakeHome) -> None:
     old, new = make_home(), make_home()
     dashboard = served(old)

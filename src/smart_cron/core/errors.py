@@ -45,6 +45,14 @@ class UnknownTaskError(SmartCronError):
         self.name = name
 
 
+class TaskGoneError(UnknownTaskError):
+    """The task of a run was deleted; another one may have its name by now."""
+
+    def __init__(self, name: str, run: int) -> None:
+        super().__init__(name)
+        self.message = f"the task '{name}' of run {run} was deleted."
+
+
 class UnknownRevisionError(SmartCronError):
     """The task has no revision of this number."""
 

@@ -29,5 +29,6 @@ def bars(person: Person, after: TaskDefinition, before: TaskDefinition | None) -
         # What is around it decides what such a command does: its folder, its input, when it runs.
         if old.shell_command is not None and not theirs and after != old:
             yield Bar.SHELL, ""
-    if not person.is_near(after.group):
+    # Where it comes from counts, too: it may have been put into another group since it was looked for.
+    if not person.is_near(after.group) or (before is not None and not person.is_near(before.group)):
         yield Bar.GROUP, "group"

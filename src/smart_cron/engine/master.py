@@ -253,7 +253,10 @@ class Master:
         return True
 
     def _beat(self) -> None:
-        if self._membership.beat():
+        beat = self._membership.beat()
+        # What a lost run sets free, its retry among it, was written by ourselves: nothing else would tell of it.
+        self._must_look |= beat.has_settled
+        if beat.was_silent:
             # The others may have settled what we hold: see what lives, and tell what they could not know.
             self._log.warning("This node was silent for too long; its runs are looked at again")
             self._agenda.sweep_soon()

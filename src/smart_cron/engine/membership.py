@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import inf
 from pathlib import Path
+from typing import NamedTuple
 
 from smart_cron.core.alert_rules import USUAL_SEVERITIES, Severities
 from smart_cron.core.errors import RestoredDatabaseError
@@ -76,6 +77,13 @@ class Surroundings:
     severities: Severities = USUAL_SEVERITIES
 
 
+class Beat(NamedTuple):
+    """What came of a heartbeat: the others may have taken us for silent; runs of a silent node were settled."""
+
+    was_silent: bool
+    has_settled: bool
+
+
 class Membership:
     """Owns this node's row. `enter` first, `beat` now and then, `leave` in the end."""
 
@@ -119,8 +127,8 @@ class Membership:
                     f"nothing works with this database: {hold.reason}.", remedy=_REMEDIES[hold.kind]
                 )
 
-    def beat(self) -> bool:
-        """Say that we live, then look after the others; say whether they may have taken us for silent meanwhile.
+    def beat(self) -> Beat:
+        """Say that we live, then look after the others.
 
         Raises as `enter` does, where we were struck out or the database was exchanged.
         """
@@ -131,10 +139,9 @@ class Membership:
         if was_silent:
             nodes.mark_reachable(self._node.name)
         others = [record for record in nodes.nodes() if record.name != self._node.name]
-        if others:
-            self._look_after(others, self._around.database.now())
+        has_settled = bool(others) and self._look_after(others, self._around.database.now())
         self._notices.look()
-        return was_silent
+        return Beat(was_silent, has_settled)
 
     def _beat_with(self, beat: Callable[[], int]) -> None:
         try:
@@ -163,22 +170,26 @@ class Membership:
         """Say that the silence to come is meant."""
         self._around.nodes.retire(self._node)
 
-    def _look_after(self, others: Sequence[NodeRecord], now: datetime) -> None:
+    def _look_after(self, others: Sequence[NodeRecord], now: datetime) -> bool:
+        """See to what silent nodes hold; say whether any of it was settled."""
         silence = self._settings.node_silence
         silent = [record for record in others if record.state(now=now, silence=silence) is NodeState.SILENT]
         self._tell({record.name for record in silent})
         holding = [record for record in silent if record.held]
         if holding:
             self._around.nodes.mark_unreachable([record.name for record in holding])
+        has_settled = False
         for record in holding:
-            self._settle_what_ended(record, now)
+            has_settled |= self._settle_what_ended(record, now)
+        return has_settled
 
-    def _settle_what_ended(self, record: NodeRecord, now: datetime) -> None:
+    def _settle_what_ended(self, record: NodeRecord, now: datetime) -> bool:
         held = self._around.records.held(node=record.name)
         over = [run for run in held if lives_until(run, heard_at=record.heard_at) < now]
         if over:
             reason = f"its node '{record.name}' has been silent since {record.heard_at:%Y-%m-%d %H:%M:%S} UTC"
             settle_for_another(self._around, over, reason=reason, by=self._node.name, now=now)
+        return bool(over)
 
     def _tell(self, silent: set[str]) -> None:
         for name in sorted(silent - self._silent):

@@ -92,6 +92,19 @@ def test_a_run_is_repeated_with_its_arguments(call: Call, add: Add, house: House
     assert house.store.history.run("2")["triggered_by"] == "manual"
 
 
+def test_a_run_of_a_deleted_task_is_not_repeated_as_one_of_another_that_has_its_name(call: Call, add: Add) -> None:
+    add("a")
+    call("task", "run", "a")
+    call("run", "kill", "1")
+    call("task", "remove", "a", "--yes")
+    add("a")
+
+    result = call("run", "retry", "1")
+
+    assert result.code == 1
+    assert result.err == "smart-cron: the task 'a' of run 1 was deleted. 'smart-cron task list' shows them all.\n"
+
+
 def test_history_of_a_task_is_its_runs_and_gaps(call: Call, add: Add) -> None:
     add("a")
     call("task", "run", "a")

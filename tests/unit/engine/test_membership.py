@@ -113,6 +113,29 @@ def test_runs_that_can_no_longer_live_are_lost_and_retried_where_the_task_says_s
     assert bench.rows("SELECT settled_by, late FROM smart_cron_executions ORDER BY id") == [("two", 0), (None, 0)]
 
 
+def test_what_the_loss_of_a_silent_nodes_run_sets_free_is_noticed_although_nobody_else_writes(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on SQLite, where several masters may share a file: what we write ourselves is no other's change."""
+    long_ago(bench)
+    bench.membership().enter()
+    start_one(bench, schedule="@reboot", retry_lost=True, max_retries=1, timeout=timedelta(minutes=10))
+    two = other_node(bench)
+    master = two.master()
+    master._begin()
+    monkeypatch.setattr(two.database, "written_elsewhere", lambda: False)
+    for _ in range(30):
+        master.turn()
+    age(bench, "one", LONG)
+
+    for _ in range(30):
+        master.turn()
+
+    assert bench.statuses() == ["lost", "delayed"]
+    [(due_at,)] = bench.rows("SELECT due_at FROM smart_cron_executions WHERE status = 'delayed'")
+    assert master._agenda.next_due_at == bench.store.session.dialect.read_instant(due_at)
+
+
 def test_within_its_timeout_a_run_of_a_silent_node_is_not_given_up(bench: Bench) -> None:
     bench.membership().enter()
     start_one(bench, timeout=timedelta(seconds=LONG))

@@ -20,7 +20,7 @@ TRIES = 5
 _NEW = TaskDefinition(name="", schedule="")
 _WORDS = {
     Bar.SHELL: "A task that is a shell command is changed by an admin alone.",
-    Bar.GROUP: "The group '{group}' is none of yours: name one that is.",
+    Bar.GROUP: "Its group is none of yours: name one that is.",
 }
 
 
@@ -29,8 +29,8 @@ def require_allowed(request: HttpRequest, after: TaskDefinition, before: TaskDef
     found = list(bars(person_of(request), after, before))
     if fields := [field for bar, field in found if bar is Bar.FIELD]:
         raise HttpError(403, f"{', '.join(fields)}: an admin's alone.")
-    for bar, _ in found:
-        raise HttpError(403, _WORDS[bar].format(group=after.group or ""))
+    if found:
+        raise HttpError(403, _WORDS[found[0][0]])
     old = before or _NEW
     if any(getattr(after, field) != getattr(old, field) for field in CODE):
         require_fresh(request)

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from ninja import Query, Router
 from pydantic import Field
 
-from smart_cron.core.errors import UnknownRunError
+from smart_cron.core.errors import TaskGoneError, UnknownRunError, UnknownTaskError
 from smart_cron.core.people import Role
 from smart_cron.core.run import ErrorType, Status
 from smart_cron.faces.api.access import actor_of, needs, person_of
@@ -89,7 +89,10 @@ def kill_run(request: HttpRequest, run: str) -> dict[str, Any]:
 def retry_run(request: HttpRequest, run: str) -> tuple[int, dict[str, Any]]:
     """The same task with the same arguments, as a new run by hand."""
     row, premises = _run(request, run), premises_of(request)
-    task = task_of(request, int(row["task_id"]))
+    try:
+        task = task_of(request, int(row["task_id"]))
+    except UnknownTaskError:
+        raise TaskGoneError(row["task_name"], row["id"]) from None
     count(request, "runs", user_key(person_of(request).id))
     number = premises.store.tasks.request_run(
         task.id, arguments=None, actor=actor_of(request), now=premises.clock.now(), retry_of=row["id"]

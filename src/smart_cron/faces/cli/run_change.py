@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from smart_cron.core.errors import SmartCronError
+from smart_cron.core.errors import SmartCronError, TaskGoneError, UnknownTaskError
 from smart_cron.core.run import HELD_STATUSES, ErrorType, Status
 from smart_cron.faces.cli.options import dry_run_option
 from smart_cron.faces.cli.session import Session, pass_session
@@ -62,7 +62,10 @@ def retry(session: Session, /, *, number: str, wait: bool, dry_run: bool) -> int
     """
     with session.house() as house:
         row = house.store.history.run(number)
-        task = house.store.tasks.get(int(row["task_id"]))
+        try:
+            task = house.store.tasks.get(int(row["task_id"]))
+        except UnknownTaskError:
+            raise TaskGoneError(row["task_name"], row["id"]) from None
         if dry_run:
             click.echo(f"Would run '{task.name}' again, as in run {row['id']}.")
             return 0

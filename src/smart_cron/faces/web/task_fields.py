@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from smart_cron.core.people import Person, Role
 from smart_cron.core.task import OnMissed, OnOverlap, Sandbox, TaskDefinition
+from smart_cron.core.task_rights import ADMINS_ALONE
 from smart_cron.faces.web import entry
 from smart_cron.faces.web.entry import Kind
 
@@ -22,15 +23,14 @@ LIMIT = "limits."
 class Field:
     """One field. `name` is the attribute of the definition, or `limits.` and that of its limits.
 
-    `by_admin`: admins alone may set it. `runs`: what runs, or as whom, hangs on it, so that a change asks for a fresh
-    login. `choices` are words and what they mean.
+    `runs`: what runs, or as whom, hangs on it, so that a change asks for a fresh login. `choices` are words and what
+    they mean.
     """
 
     name: str
     label: Words
     help: Words
     kind: Kind
-    by_admin: bool = False
     runs: bool = False
     choices: Sequence[tuple[str, Words]] = ()
     known: str = ""
@@ -39,6 +39,11 @@ class Field:
     def key(self) -> str:
         """The name in the form."""
         return self.name.replace(".", "-")
+
+    @property
+    def by_admin(self) -> bool:
+        """Whether admins alone may set it."""
+        return self.name in ADMINS_ALONE
 
     def value_of(self, definition: TaskDefinition) -> Any:
         """Return the field's value."""
@@ -89,7 +94,6 @@ SECTIONS = (
                 entry.AREA,
                 _("Shell command"),
                 _("Run as 'sh -c' in place of a script. Only admins may set it."),
-                by_admin=True,
                 runs=True,
             ),
             _f(
@@ -97,7 +101,6 @@ SECTIONS = (
                 entry.AREA,
                 _("Standard input"),
                 _("Text that the task reads, if any. Only admins may set it."),
-                by_admin=True,
                 runs=True,
             ),
         ),
@@ -246,7 +249,6 @@ SECTIONS = (
                 entry.TEXT,
                 _("Run as"),
                 _("A user of this machine; empty for the master's. Only admins may set it."),
-                by_admin=True,
                 runs=True,
             ),
             _f("working_directory", entry.TEXT, _("Directory"), _("Where it starts; empty for the user's home.")),
@@ -256,7 +258,6 @@ SECTIONS = (
                 entry.ENVIRONMENT,
                 _("Environment"),
                 _("NAME=VALUE, one a line. A secret shown as *** stays as it is. Only admins may set it."),
-                by_admin=True,
                 runs=True,
             ),
         ),
